@@ -1,0 +1,620 @@
+"""Conversations: one visitor of one project, and everything said in it.
+
+A conversation's row carries two counters that are taken under its lock, so that their order is the
+order of commits: `seq` numbers messages without gaps, `rev` numbers changes. A message carries its
+`seq`, the `rev` at which it was `born` and the `rev` of its last change; catching up is
+`rev > :last ORDER BY rev`, each message once, as it is now. No row exists before the first message.
+
+Visitor's messages: accepted ─▶ relayed, or failed ─▶ accepted again when the visitor repeats it.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Row,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from topicwire.db import metadata
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("project_id", Text, ForeignKey("projects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("seq", Integer, nullable=False, server_default="0"),
+    Column("rev", Integer, nullable=False, server_default="0"),
+    Column("state", Text, nullable=False, server_default="open"),  # open, closed
+    Column("read_seq", Integer, nullable=False, server_default="0"),
+    Column("chat_id", BigInteger),
+    Column("topic_id", BigInteger),
+    Column("topic_name", Text),
+    Column("topic_closed", Boolean, nullable=False, server_default="false"),
+    Column("topic_opened", Boolean, nullable=False, server_default="false"),  # its head was said
+    Column("email", Text),
+    Column("name", Text),
+    Column("locale", Text),
+    Column("timezone", Text),
+    Column("page_url", Text),
+    Column("page_title", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("last_message_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint("chat_id", "topic_id"),
+)
+
+# Topics that belonged to a conversation before: an answer given there still arrives.
+topic_aliases = Table(
+    "topic_aliases",
+    metadata,
+    Column("chat_id", BigInteger),
+    Column("topic_id", BigInteger),
+    Column("conversation_id", Text, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    PrimaryKeyConstraint("chat_id", "topic_id"),
+    Index("ix_topic_aliases_conversation_id", "conversation_id"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("conversation_id", Text, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("born", Integer, nullable=False),
+    Column("rev", Integer, nullable=False),
+    Column("client_id", Text),
+    Column("origin", Text, nullable=False),  # visitor, operator, system
+    Column("author", Text),
+    Column("text", Text, nullable=False),
+    Column("entities", JSONB),
+    Column("state", Text),  # of visitors' messages: accepted, relayed, failed
+    Column("reason", Text),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("edited_at", DateTime(timezone=True)),
+    Column("deleted", Boolean, nullable=False, server_default="false"),
+    Column("reply_to", Integer),
+    Column("chat_id", BigInteger),
+    Column("telegram_message_id", BigInteger),
+    PrimaryKeyConstraint("conversation_id", "seq"),
+    UniqueConstraint("conversation_id", "client_id"),
+    Index("ix_messages_conversation_id_rev", "conversation_id", "rev"),
+    Index("ix_messages_chat_id_telegram_message_id", "chat_id", "telegram_message_id"),
+    Index(
+        "uq_messages_operator",
+        "chat_id",
+        "telegram_message_id",
+        unique=True,
+        postgresql_where=text("origin = 'operator'"),
+    ),
+)
+
+# Holds that a visitor gave up: their tokens open nothing any more.
+revoked_holds = Table(
+    "revoked_holds",
+    metadata,
+    Column("hold", Text, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
+)
+
+NEWEST = 100  # what a client that knows nothing gets, and the most that one statement reads
+
+
+class AlreadySaid(Exception):
+    """This conversation has a message with this client's id already."""
+
+
+class Visitor(Struct, frozen=True, omit_defaults=True):
+    """What a visitor tells of themselves; unverified. None: not told."""
+
+    email: str | None = None
+    name: str | None = None
+    locale: str | None = None
+    timezone: str | None = None
+    page_url: str | None = None
+    page_title: str | None = None
+
+
+class Said(Struct, frozen=True):
+    """A visitor's message that is committed; `new` unless its id was known already."""
+
+    seq: int
+    rev: int
+    at: datetime
+    group_id: int | None
+    new: bool
+
+
+class Message(Struct, frozen=True):
+    """A message as it is now; `born` and `rev` are the revs of its making and its last change."""
+
+    seq: int
+    born: int
+    rev: int
+    origin: str
+    text: str
+    at: datetime
+    client_id: str | None = None
+    author: str | None = None
+    entities: msgspec.Raw | None = None
+    state: str | None = None
+    reason: str | None = None
+    edited_at: datetime | None = None
+    deleted: bool = False
+    reply_to: int | None = None
+
+
+class Present(Struct, frozen=True):
+    """A conversation as it is, with the messages that were asked for, in the order of `rev`."""
+
+    rev: int
+    state: str
+    messages: Sequence[Message]
+
+
+class Change(Struct, frozen=True, omit_defaults=True):
+    """That a conversation has reached `rev`; the rest is what changed last, where that is known.
+
+    `revoked` is a hold that its visitor has given up.
+    """
+
+    conversation_id: str
+    rev: int
+    message: Message | None = None
+    state: str | None = None
+    revoked: str | None = None
+
+
+def new_id() -> str:
+    """An unguessable id for a conversation: 128 bits."""
+    return secrets.token_urlsafe(16)
+
+
+_SAY = text(
+    """
+    WITH conversation AS (
+      INSERT INTO conversations AS c
+        (id, project_id, seq, rev, email, name, locale, timezone, page_url, page_title)
+      VALUES (:id, :project, 1, 1, :email, :name, :locale, :timezone, :page_url, :page_title)
+      ON CONFLICT (id) DO UPDATE SET seq = c.seq + 1, rev = c.rev + 1, state = 'open', last_message_at = now()
+        WHERE c.project_id = :project
+      RETURNING seq, rev
+    ), message AS (
+      INSERT INTO messages (conversation_id, seq, born, rev, client_id, origin, text, state)
+      SELECT :id, seq, rev, rev, :client_id, 'visitor', :text, 'accepted' FROM conversation
+    ), entry AS (
+      INSERT INTO outbox (group_id, conversation_id, seq, kind)
+      SELECT (SELECT id FROM groups WHERE project_id = :project), :id, seq, 'message' FROM conversation
+      RETURNING group_id
+    )
+    SELECT seq, rev, now() AS at, group_id FROM conversation, entry
+    """
+)
+
+
+async def say(
+    db: AsyncConnection, *, conversation_id: str, project_id: str, visitor: Visitor, client_id: str, said: str
+) -> Said:
+    """Commit to a visitor's message: the message, its outbox entry, both counters, in one statement.
+
+    The message is inserted without ON CONFLICT on purpose: a repeated id raises `AlreadySaid`,
+    which rolls the counters back, and `repeat` then reads what is stored.
+    """
+    values = {"id": conversation_id, "project": project_id, "client_id": client_id, "text": said}
+    try:
+        found = await db.execute(_SAY, {**values, **msgspec.structs.asdict(visitor)})
+    except IntegrityError as error:
+        if "uq_messages_conversation_id_client_id" in str(error.orig):
+            raise AlreadySaid from error
+        raise
+    row = found.one()
+    return Said(row.seq, row.rev, row.at, row.group_id, new=True)
+
+
+async def repeat(db: AsyncConnection, *, conversation_id: str, client_id: str) -> Said:
+    """What was stored for this client's id; a message that had failed goes into the outbox anew."""
+    keys = {"id": conversation_id, "client_id": client_id}
+    await db.execute(text("SELECT 1 FROM conversations WHERE id = :id FOR UPDATE"), keys)
+    row = (
+        await db.execute(
+            text(
+                "SELECT seq, born, at, state FROM messages"
+                " WHERE conversation_id = :id AND client_id = :client_id"
+            ),
+            keys,
+        )
+    ).one()
+    if row.state != "failed":
+        return Said(row.seq, row.born, row.at, None, new=False)
+    again = (await db.execute(_SAY_AGAIN, {"id": conversation_id, "seq": row.seq})).one()
+    return Said(row.seq, again.rev, row.at, again.group_id, new=False)
+
+
+_SAY_AGAIN = text(
+    """
+    WITH conversation AS (
+      UPDATE conversations SET rev = rev + 1, state = 'open' WHERE id = :id RETURNING rev, project_id
+    ), message AS (
+      UPDATE messages m SET state = 'accepted', reason = NULL, rev = conversation.rev
+      FROM conversation WHERE m.conversation_id = :id AND m.seq = :seq
+    ), entry AS (
+      INSERT INTO outbox (group_id, conversation_id, seq, kind)
+      SELECT (SELECT id FROM groups g WHERE g.project_id = c.project_id), :id, :seq, 'message'
+      FROM conversation c RETURNING group_id
+    )
+    SELECT rev, group_id FROM conversation, entry
+    """
+)
+
+_OWNER = """
+    SELECT id FROM conversations WHERE chat_id = :chat AND topic_id = :topic
+    UNION ALL SELECT conversation_id FROM topic_aliases WHERE chat_id = :chat AND topic_id = :topic
+    LIMIT 1"""
+
+_OWNER_OF = text(_OWNER)
+
+
+async def of_topic(db: AsyncConnection, *, chat_id: int, topic_id: int) -> str | None:
+    """The conversation that a topic belongs or belonged to."""
+    found = await db.execute(_OWNER_OF, {"chat": chat_id, "topic": topic_id})
+    owner = found.scalar_one_or_none()
+    return None if owner is None else str(owner)
+
+
+_ANSWER = text(
+    """
+    WITH conversation AS (
+      UPDATE conversations c SET seq = c.seq + 1, rev = c.rev + 1, last_message_at = now()
+      FROM projects p WHERE c.id = :id AND p.id = c.project_id
+      RETURNING c.seq, c.rev, p.operator_name
+    )
+    INSERT INTO messages (conversation_id, seq, born, rev, origin, author, text, entities, at, reply_to,
+      chat_id, telegram_message_id)
+    SELECT :id, c.seq, c.rev, c.rev, 'operator', coalesce(c.operator_name, :author), :text,
+      CAST(:entities AS jsonb), now(), (
+        SELECT max(m.seq) FROM messages m WHERE m.conversation_id = :id AND m.chat_id = :chat
+          AND m.telegram_message_id = :reply_to),
+      :chat, :message_id
+    FROM conversation c
+    RETURNING seq, born, rev, origin, text, at, author, entities, reply_to
+    """
+)
+
+
+async def answer(
+    db: AsyncConnection,
+    conversation_id: str,
+    *,
+    chat_id: int,
+    message_id: int,
+    author: str,
+    said: str,
+    entities: bytes | None,
+    reply_to: int | None,
+) -> Message | None:
+    """Commit to an operator's message; None when this message of the chat is known already."""
+    known = await db.execute(_KNOWN_ANSWER, {"chat": chat_id, "message_id": message_id})
+    if known.first() is not None:
+        return None
+    found = await db.execute(
+        _ANSWER,
+        {
+            "id": conversation_id,
+            "chat": chat_id,
+            "message_id": message_id,
+            "author": author,
+            "text": said,
+            "entities": None if entities is None else entities.decode(),
+            "reply_to": reply_to,
+        },
+    )
+    return message_of(found.one())
+
+
+_KNOWN_ANSWER = text(
+    "SELECT 1 FROM messages"
+    " WHERE chat_id = :chat AND telegram_message_id = :message_id AND origin = 'operator'"
+)
+
+_EDIT = text(
+    """
+    WITH message AS (
+      SELECT conversation_id, seq FROM messages
+      WHERE chat_id = :chat AND telegram_message_id = :message_id AND origin = 'operator'
+        AND NOT deleted AND (edited_at IS NULL OR edited_at <= to_timestamp(:at))
+        AND (text, entities) IS DISTINCT FROM (:text, CAST(:entities AS jsonb))
+    ), conversation AS (
+      UPDATE conversations c SET rev = c.rev + 1 FROM message WHERE c.id = message.conversation_id
+      RETURNING c.id, c.rev
+    )
+    UPDATE messages m SET text = :text, entities = CAST(:entities AS jsonb), rev = c.rev,
+      edited_at = to_timestamp(:at)
+    FROM message, conversation c WHERE m.conversation_id = message.conversation_id AND m.seq = message.seq
+    RETURNING m.conversation_id, m.seq, m.born, m.rev, m.origin, m.text, m.at, m.author, m.entities,
+      m.reply_to, m.edited_at
+    """
+)
+
+
+async def edit(
+    db: AsyncConnection, *, chat_id: int, message_id: int, at: int, said: str, entities: bytes | None
+) -> Change | None:
+    """An operator's message has another text since `at` (Unix time); None when that changes nothing."""
+    found = await db.execute(
+        _EDIT,
+        {
+            "chat": chat_id,
+            "message_id": message_id,
+            "at": float(at),
+            "text": said,
+            "entities": None if entities is None else entities.decode(),
+        },
+    )
+    row = found.one_or_none()
+    return None if row is None else Change(row.conversation_id, row.rev, message_of(row))
+
+
+# What makes up a `Message`, for statements over `messages m`.
+MESSAGE_COLUMNS = """
+    m.seq, m.born, m.rev, m.origin, m.text, m.at, m.client_id, m.author, m.entities, m.state, m.reason,
+    m.edited_at, m.deleted, m.reply_to"""
+
+_SINCE = text(
+    f"""
+    SELECT c.rev AS reached, c.state AS conversation_state, m.* FROM conversations c LEFT JOIN LATERAL (
+      SELECT {MESSAGE_COLUMNS} FROM messages m WHERE m.conversation_id = c.id AND m.rev > :last
+      ORDER BY m.rev LIMIT {NEWEST}) m ON true
+    WHERE c.id = :id ORDER BY m.rev
+    """
+)
+
+_NEWEST = text(
+    f"""
+    SELECT c.rev AS reached, c.state AS conversation_state, m.* FROM conversations c LEFT JOIN LATERAL (
+      SELECT {MESSAGE_COLUMNS} FROM messages m WHERE m.conversation_id = c.id
+      ORDER BY m.seq DESC LIMIT {NEWEST}) m ON true
+    WHERE c.id = :id ORDER BY m.rev
+    """
+)
+
+
+async def since(db: AsyncConnection, conversation_id: str, last_rev: int) -> Present | None:
+    """What changed after `last_rev`, at most 100 messages; None while there is no row.
+
+    A `last_rev` of 0 asks for the newest 100. When 100 came back, ask again from the last one.
+    """
+    statement = _SINCE if last_rev else _NEWEST
+    rows = (await db.execute(statement, {"id": conversation_id, "last": last_rev})).all()
+    if not rows:
+        return None
+    found = [message_of(row) for row in rows if row.seq is not None]
+    return Present(rows[0].reached, rows[0].conversation_state, found)
+
+
+_BEFORE = text(
+    f"""
+    SELECT {MESSAGE_COLUMNS} FROM messages m
+    WHERE m.conversation_id = :id AND m.seq < :before ORDER BY m.seq DESC LIMIT :limit
+    """
+)
+
+
+async def before(db: AsyncConnection, conversation_id: str, *, seq: int, limit: int) -> list[Message]:
+    """The newest messages older than `seq`, oldest of them first."""
+    rows = await db.execute(_BEFORE, {"id": conversation_id, "before": seq, "limit": limit})
+    return [message_of(row) for row in rows][::-1]
+
+
+def message_of(row: Row[Any]) -> Message:
+    """A row with (some of) MESSAGE_COLUMNS as a message."""
+    values: dict[str, Any] = {name: getattr(row, name, None) for name in Message.__struct_fields__}
+    if values["entities"] is not None:
+        values["entities"] = msgspec.Raw(values["entities"])
+    values["deleted"] = bool(values["deleted"])
+    return Message(**values)
+
+
+_HEADS = text("SELECT id, rev, state FROM conversations WHERE id = ANY(:ids)")
+
+
+async def heads(db: AsyncConnection, ids: Sequence[str]) -> list[tuple[str, int, str]]:
+    """Where these conversations stand: id, rev, state; those without a row are left out."""
+    return [(row.id, row.rev, row.state) for row in await db.execute(_HEADS, {"ids": list(ids)})]
+
+
+_DESCRIBE = text(
+    """
+    UPDATE conversations SET email = coalesce(:email, email), name = coalesce(:name, name),
+      locale = coalesce(:locale, locale), timezone = coalesce(:timezone, timezone),
+      page_url = coalesce(:page_url, page_url),
+      page_title = CASE WHEN :page_url IS NULL THEN page_title ELSE :page_title END
+    WHERE id = :id
+    """
+)
+
+
+async def describe(db: AsyncConnection, conversation_id: str, visitor: Visitor) -> None:
+    """Fill in what a visitor told of themselves since; without a row nothing is stored."""
+    await db.execute(_DESCRIBE, {"id": conversation_id, **msgspec.structs.asdict(visitor)})
+
+
+async def mark_read(db: AsyncConnection, conversation_id: str, seq: int) -> None:
+    """The visitor has seen everything up to `seq`."""
+    await db.execute(
+        text("UPDATE conversations SET read_seq = least(:seq, seq) WHERE id = :id AND read_seq < :seq"),
+        {"id": conversation_id, "seq": seq},
+    )
+
+
+async def revoke_hold(db: AsyncConnection, hold: str) -> None:
+    """Make every token of a hold invalid for good."""
+    await db.execute(
+        text("INSERT INTO revoked_holds (hold) VALUES (:hold) ON CONFLICT DO NOTHING"), {"hold": hold}
+    )
+
+
+async def hold_revoked(db: AsyncConnection, hold: str) -> bool:
+    """Whether a visitor has given this hold up."""
+    found = await db.execute(text("SELECT 1 FROM revoked_holds WHERE hold = :hold"), {"hold": hold})
+    return found.first() is not None
+
+
+_SET_CLOSED = text(
+    """
+    UPDATE conversations SET topic_closed = :closed, state = :state
+    WHERE id = :id AND topic_id = :topic RETURNING rev
+    """
+)
+
+
+async def set_topic_closed(
+    db: AsyncConnection, conversation_id: str, *, topic_id: int, closed: bool
+) -> int | None:
+    """An operator closed or reopened the topic, and with it the conversation; its `rev`.
+
+    None when the topic is only an alias: closing that says nothing about the conversation.
+    """
+    found = await db.execute(
+        _SET_CLOSED,
+        {"id": conversation_id, "topic": topic_id, "closed": closed, "state": "closed" if closed else "open"},
+    )
+    rev = found.scalar_one_or_none()
+    return None if rev is None else int(rev)
+
+
+async def topic_reopened(db: AsyncConnection, conversation_id: str) -> None:
+    """The relay has reopened the topic to write into it."""
+    await db.execute(
+        text("UPDATE conversations SET topic_closed = false WHERE id = :id"), {"id": conversation_id}
+    )
+
+
+async def topic_found_closed(db: AsyncConnection, conversation_id: str) -> None:
+    """The relay was told that the topic is closed; the conversation itself stays as it is."""
+    await db.execute(
+        text("UPDATE conversations SET topic_closed = true WHERE id = :id"), {"id": conversation_id}
+    )
+
+
+async def set_topic_name(db: AsyncConnection, conversation_id: str, *, topic_id: int, name: str) -> None:
+    """An operator has given the topic another name, which stays."""
+    await db.execute(
+        text("UPDATE conversations SET topic_name = :name WHERE id = :id AND topic_id = :topic"),
+        {"id": conversation_id, "topic": topic_id, "name": name},
+    )
+
+
+_CLAIM_TOPIC = text(
+    """
+    UPDATE conversations SET chat_id = :chat, topic_id = :topic, topic_name = :name,
+      topic_closed = false, topic_opened = false
+    WHERE id = :id AND topic_id IS NULL RETURNING topic_id
+    """
+)
+
+
+async def claim_topic(
+    db: AsyncConnection, conversation_id: str, *, chat_id: int, topic_id: int, name: str
+) -> bool:
+    """Give a conversation its topic; False when it has got one in the meantime."""
+    found = await db.execute(
+        _CLAIM_TOPIC, {"id": conversation_id, "chat": chat_id, "topic": topic_id, "name": name}
+    )
+    return found.first() is not None
+
+
+async def add_alias(db: AsyncConnection, conversation_id: str, *, chat_id: int, topic_id: int) -> None:
+    """Let answers given in this topic reach the conversation."""
+    await db.execute(
+        text(
+            "INSERT INTO topic_aliases (chat_id, topic_id, conversation_id) VALUES (:chat, :topic, :id)"
+            " ON CONFLICT DO NOTHING"
+        ),
+        {"id": conversation_id, "chat": chat_id, "topic": topic_id},
+    )
+
+
+async def drop_topic(db: AsyncConnection, conversation_id: str, *, topic_id: int) -> bool:
+    """The topic has vanished: keep it as an alias. False when it is not the topic any more."""
+    found = await db.execute(
+        text(
+            "WITH gone AS (SELECT chat_id FROM conversations WHERE id = :id AND topic_id = :gone)"
+            " UPDATE conversations c SET topic_id = NULL FROM gone"
+            " WHERE c.id = :id AND c.topic_id = :gone RETURNING gone.chat_id"
+        ),
+        {"id": conversation_id, "gone": topic_id},
+    )
+    chat_id = found.scalar_one_or_none()
+    if chat_id is None:
+        return False
+    await add_alias(db, conversation_id, chat_id=chat_id, topic_id=topic_id)
+    return True
+
+
+async def lock_topic(db: AsyncConnection, *, chat_id: int, topic_id: int) -> None:
+    """Make who looks for a topic's owner and who claims the topic wait for one another.
+
+    Without it an answer could be put aside as nobody's just after those put aside were replayed.
+    """
+    await db.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"{chat_id}:{topic_id}"}
+    )
+
+
+async def leave_topics(db: AsyncConnection, *, project_id: str, except_chat: int) -> None:
+    """A project has another chat now: topics elsewhere become aliases, new ones will be made."""
+    keys = {"project": project_id, "chat": except_chat}
+    await db.execute(
+        text(
+            "INSERT INTO topic_aliases (chat_id, topic_id, conversation_id)"
+            " SELECT chat_id, topic_id, id FROM conversations"
+            " WHERE project_id = :project AND chat_id <> :chat AND topic_id IS NOT NULL"
+            " ON CONFLICT DO NOTHING"
+        ),
+        keys,
+    )
+    await db.execute(
+        text(
+            "UPDATE conversations SET topic_id = NULL, topic_closed = false"
+            " WHERE project_id = :project AND chat_id <> :chat AND topic_id IS NOT NULL"
+        ),
+        keys,
+    )
+
+
+_RECENT = text(
+    """
+    SELECT m.origin, m.author, m.text, m.at FROM messages m
+    WHERE m.conversation_id = :id AND NOT m.deleted AND NOT EXISTS (
+      SELECT 1 FROM outbox o WHERE o.conversation_id = m.conversation_id AND o.seq = m.seq
+        AND o.state IN ('accepted', 'sending'))
+    ORDER BY m.seq DESC LIMIT 10
+    """
+)
+
+
+async def recent(db: AsyncConnection, conversation_id: str) -> list[Row[Any]]:
+    """The last ten messages that the operators have seen, oldest first: origin, author, text, at."""
+    return list(await db.execute(_RECENT, {"id": conversation_id}))[::-1]
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time as it stands on the wire: UTC, milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

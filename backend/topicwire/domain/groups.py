@@ -1,0 +1,250 @@
+"""Groups: the operators' chats, and the lane of each.
+
+A lane is a group's single file: whoever holds its lease speaks in the group, nobody else. `fence`
+grows with every claim; every later statement of a lane names the fence that it claimed and
+changes nothing if somebody else has claimed since. Times are the database's.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    CursorResult,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from topicwire.db import metadata
+from topicwire.errors import RefusedError
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("bot_id", BigInteger, nullable=False),
+    Column("chat_id", BigInteger, nullable=False),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("project_id", Text, ForeignKey("projects.id", ondelete="SET NULL"), unique=True),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("lease_until", DateTime(timezone=True)),
+    Column("not_before", DateTime(timezone=True)),
+    Column("calls", ARRAY(DateTime(timezone=True)), nullable=False, server_default="{}"),
+    Column("trouble", Text),  # why the group refuses us, while it does
+    Column("trouble_count", Integer, nullable=False, server_default="0"),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint("bot_id", "chat_id"),
+    # Two bots in one group must not both answer: only one link a chat.
+    Index("uq_groups_linked_chat", "chat_id", unique=True, postgresql_where=text("project_id IS NOT NULL")),
+)
+
+LEASE = "15 seconds"
+
+
+class Lane(Struct):
+    """A claimed lane: `calls` are the answers within the budget's window, `now` the database's."""
+
+    group_id: int
+    bot_id: int
+    chat_id: int
+    fence: int
+    calls: Sequence[datetime]
+    now: datetime
+
+
+class LaneLost(Exception):
+    """Somebody else has claimed the lane: stop at once, change nothing."""
+
+
+CLAIM = f"""
+    UPDATE groups SET fence = fence + 1, lease_until = now() + interval '{LEASE}'
+    WHERE id = :group AND (lease_until IS NULL OR lease_until <= now())
+      AND (not_before IS NULL OR not_before <= now())
+    RETURNING id, bot_id, chat_id, fence, calls"""
+# Statements of the outbox use these as their first step, so that a lane which was lost changes
+# nothing and every step renews the lease. `:keep` is one less than the calls that a window admits.
+RESERVE = f"""
+    UPDATE groups SET lease_until = now() + interval '{LEASE}',
+      calls = calls[cardinality(calls) - :keep + 1 : cardinality(calls)] || now()
+    WHERE id = :group AND fence = :fence"""
+# A slot is free again when the window has passed since the *answer*, not since the call.
+ANSWERED = f"""
+    UPDATE groups SET lease_until = now() + interval '{LEASE}',
+      calls = calls[1 : cardinality(calls) - 1] || now()
+    WHERE id = :group AND fence = :fence"""
+UNUSED = f"""
+    UPDATE groups SET lease_until = now() + interval '{LEASE}', calls = calls[1 : cardinality(calls) - 1]
+    WHERE id = :group AND fence = :fence"""
+HEALED = ANSWERED.replace("calls =", "trouble = NULL, trouble_count = 0, calls =")
+
+_RESERVE = text(RESERVE + " RETURNING calls, now() AS now")
+_ANSWERED = text(ANSWERED + " RETURNING calls, now() AS now")
+
+
+async def reserve(db: AsyncConnection, lane: Lane, *, keep: int) -> None:
+    """Renew the lease and take a slot of the budget, before a call. Raises `LaneLost`."""
+    _refresh(lane, await db.execute(_RESERVE, {"group": lane.group_id, "fence": lane.fence, "keep": keep}))
+
+
+async def answered(db: AsyncConnection, lane: Lane) -> None:
+    """Renew the lease and date the last slot by now, after a call. Raises `LaneLost`."""
+    _refresh(lane, await db.execute(_ANSWERED, {"group": lane.group_id, "fence": lane.fence}))
+
+
+def _refresh(lane: Lane, result: CursorResult[Any]) -> None:
+    row = result.one_or_none()
+    if row is None:
+        raise LaneLost
+    lane.calls, lane.now = row.calls, row.now
+
+
+async def release(db: AsyncConnection, lane: Lane, *, pause: float = 0) -> None:
+    """Give the lane back; nobody takes it for `pause` seconds."""
+    await db.execute(
+        text(
+            "UPDATE groups SET lease_until = NULL,"
+            " not_before = CASE WHEN :pause > 0 THEN now() + make_interval(secs => :pause) END"
+            " WHERE id = :group AND fence = :fence"
+        ),
+        {"group": lane.group_id, "fence": lane.fence, "pause": float(pause)},
+    )
+
+
+_REFUSED = text(
+    """
+    UPDATE groups SET trouble = :reason, trouble_count = trouble_count + 1
+    WHERE id = :group AND fence = :fence RETURNING trouble_count
+    """
+)
+
+
+async def refused(db: AsyncConnection, lane: Lane, reason: str) -> float:
+    """Note why a group refuses us; the seconds to pause: 5 at first, doubling to 5 min."""
+    count = (
+        await db.execute(_REFUSED, {"group": lane.group_id, "fence": lane.fence, "reason": reason})
+    ).scalar_one_or_none()
+    if count is None:
+        raise LaneLost
+    return float(min(300, 5 * 2 ** min(int(count) - 1, 10)))
+
+
+class Topic(Struct, frozen=True):
+    """Where a conversation is held."""
+
+    bot_id: int
+    chat_id: int
+    topic_id: int
+
+
+_TOPIC_OF = text(
+    """
+    SELECT g.bot_id, c.chat_id, c.topic_id FROM conversations c
+    JOIN groups g ON g.project_id = c.project_id AND g.chat_id = c.chat_id
+    WHERE c.id = :id AND c.topic_id IS NOT NULL AND NOT c.topic_closed AND g.trouble IS NULL
+      AND (g.not_before IS NULL OR g.not_before <= now())
+    """
+)
+
+
+async def topic_of(db: AsyncConnection, conversation_id: str) -> Topic | None:
+    """The open topic of a conversation whose group is not paused."""
+    row = (await db.execute(_TOPIC_OF, {"id": conversation_id})).one_or_none()
+    return None if row is None else Topic(row.bot_id, row.chat_id, row.topic_id)
+
+
+async def wake(db: AsyncConnection, *, bot_id: int, chat_id: int) -> int | None:
+    """End the pause of a group that may have been mended; its id, if we know the group."""
+    row = await db.execute(
+        text(
+            "UPDATE groups SET not_before = NULL WHERE bot_id = :bot AND chat_id = :chat"
+            " AND trouble IS NOT NULL RETURNING id"
+        ),
+        {"bot": bot_id, "chat": chat_id},
+    )
+    found = row.scalar_one_or_none()
+    return None if found is None else int(found)
+
+
+async def ensure(db: AsyncConnection, *, bot_id: int, chat_id: int, title: str = "") -> int:
+    """The id of the group with this chat; made, linked to nothing, if we did not know it."""
+    row = await db.execute(
+        text(
+            "INSERT INTO groups (bot_id, chat_id, title) VALUES (:bot, :chat, :title)"
+            " ON CONFLICT (bot_id, chat_id) DO UPDATE SET"
+            " title = coalesce(nullif(excluded.title, ''), groups.title) RETURNING id"
+        ),
+        {"bot": bot_id, "chat": chat_id, "title": title},
+    )
+    return int(row.scalar_one())
+
+
+async def link(db: AsyncConnection, group_id: int, project_id: str) -> None:
+    """Let a group answer for a project, whose former group (if any) is left.
+
+    Conversations get new topics in the new group; answers given in the old ones still arrive.
+    Raises `RefusedError("group_taken")` when the chat is another project's.
+    """
+    taken = await db.execute(
+        text(
+            "SELECT 1 FROM groups WHERE chat_id = (SELECT chat_id FROM groups WHERE id = :group)"
+            " AND project_id <> :project"
+        ),
+        {"group": group_id, "project": project_id},
+    )
+    if taken.first() is not None:
+        raise RefusedError("group_taken", "This group already answers for another project.")
+    await db.execute(
+        text("UPDATE groups SET project_id = NULL WHERE project_id = :project AND id <> :group"),
+        {"group": group_id, "project": project_id},
+    )
+    await db.execute(
+        text("UPDATE groups SET project_id = :project, not_before = NULL WHERE id = :group"),
+        {"group": group_id, "project": project_id},
+    )
+
+
+async def move(db: AsyncConnection, *, bot_id: int, old_chat_id: int, new_chat_id: int) -> int | None:
+    """Follow a group whose chat has another id now; the group's id, if it was ours."""
+    found = await db.execute(
+        text(
+            "UPDATE groups SET chat_id = :new, not_before = NULL"
+            " WHERE bot_id = :bot AND chat_id = :old RETURNING id"
+        ),
+        {"new": new_chat_id, "old": old_chat_id, "bot": bot_id},
+    )
+    group_id = found.scalar_one_or_none()
+    return None if group_id is None else int(group_id)
+
+
+_HEARS = text(
+    """
+    SELECT 1 FROM groups g WHERE g.bot_id = :bot AND g.chat_id = :chat
+      AND (g.project_id IS NOT NULL OR NOT EXISTS (
+        SELECT 1 FROM groups other WHERE other.chat_id = :chat AND other.project_id IS NOT NULL))
+    """
+)
+
+
+async def hears(db: AsyncConnection, *, bot_id: int, chat_id: int) -> bool:
+    """Whether this bot is the one whose updates count in a chat: of two bots only one answers."""
+    return (await db.execute(_HEARS, {"bot": bot_id, "chat": chat_id})).first() is not None
+
+
+async def project_of(db: AsyncConnection, group_id: int) -> str | None:
+    """The id of the project that a group answers for."""
+    row = await db.execute(text("SELECT project_id FROM groups WHERE id = :group"), {"group": group_id})
+    found = row.scalar_one_or_none()
+    return None if found is None else str(found)

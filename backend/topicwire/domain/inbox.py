@@ -1,0 +1,113 @@
+"""The inbox: every update of a bot once, and those whose effect still has to wait.
+
+done       its effect is committed; only the key is kept
+waiting    it belongs to a topic that nobody owns yet; replayed when the topic is claimed
+command    it needs a call to Telegram, which only a worker may make
+"""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import BigInteger, Column, DateTime, Index, PrimaryKeyConstraint, Row, Table, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from topicwire.db import metadata
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("bot_id", BigInteger, nullable=False),
+    Column("update_id", BigInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default="done"),
+    Column("chat_id", BigInteger),
+    Column("topic_id", BigInteger),
+    Column("body", JSONB),  # the event, until it is done
+    Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
+    PrimaryKeyConstraint("bot_id", "update_id"),
+    Index("ix_inbox_waiting", "chat_id", "topic_id", "update_id", postgresql_where=text("state = 'waiting'")),
+    Index("ix_inbox_command", "bot_id", "update_id", postgresql_where=text("state = 'command'")),
+)
+
+_TAKE = text(
+    "INSERT INTO inbox (bot_id, update_id) VALUES (:bot, :update) ON CONFLICT DO NOTHING RETURNING update_id"
+)
+
+
+async def take(db: AsyncConnection, *, bot_id: int, update_id: int) -> bool:
+    """Note that an update came; False when it was taken before."""
+    found = await db.execute(_TAKE, {"bot": bot_id, "update": update_id})
+    return found.first() is not None
+
+
+async def keep(
+    db: AsyncConnection,
+    *,
+    bot_id: int,
+    update_id: int,
+    state: str,
+    event: Any,
+    chat_id: int,
+    topic_id: int | None,
+) -> None:
+    """Keep an event whose effect has to wait: `state` is `waiting` or `command`."""
+    await db.execute(
+        text(
+            "UPDATE inbox SET state = :state, body = CAST(:body AS jsonb), chat_id = :chat, topic_id = :topic"
+            " WHERE bot_id = :bot AND update_id = :update"
+        ),
+        {
+            "bot": bot_id,
+            "update": update_id,
+            "state": state,
+            "body": msgspec.json.encode(event).decode(),
+            "chat": chat_id,
+            "topic": topic_id,
+        },
+    )
+
+
+async def waiting(db: AsyncConnection, *, chat_id: int, topic_id: int) -> list[Row[Any]]:
+    """The updates that wait for the owner of a topic, in order: bot_id, update_id, body."""
+    found = await db.execute(
+        text(
+            "SELECT bot_id, update_id, body FROM inbox"
+            " WHERE state = 'waiting' AND chat_id = :chat AND topic_id = :topic ORDER BY update_id"
+            " FOR UPDATE"
+        ),
+        {"chat": chat_id, "topic": topic_id},
+    )
+    return list(found)
+
+
+async def command(db: AsyncConnection, *, bot_id: int, update_id: int) -> bytes | None:
+    """The event of a command that nobody has carried out yet; locked for this transaction."""
+    found = await db.execute(
+        text(
+            "SELECT body FROM inbox WHERE bot_id = :bot AND update_id = :update AND state = 'command'"
+            " FOR UPDATE"
+        ),
+        {"bot": bot_id, "update": update_id},
+    )
+    body = found.scalar_one_or_none()
+    return None if body is None else str(body).encode()
+
+
+async def commands(db: AsyncConnection) -> list[tuple[int, int]]:
+    """Commands that have waited for a worker for more than five seconds: bot_id, update_id."""
+    found = await db.execute(
+        text(
+            "SELECT bot_id, update_id FROM inbox"
+            " WHERE state = 'command' AND received_at < now() - interval '5 seconds'"
+            " ORDER BY update_id LIMIT 100"
+        )
+    )
+    return [(row.bot_id, row.update_id) for row in found]
+
+
+async def done(db: AsyncConnection, *, bot_id: int, update_id: int) -> None:
+    """The effect of a kept event is committed with this."""
+    await db.execute(
+        text("UPDATE inbox SET state = 'done', body = NULL WHERE bot_id = :bot AND update_id = :update"),
+        {"bot": bot_id, "update": update_id},
+    )

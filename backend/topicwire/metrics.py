@@ -1,0 +1,18 @@
+"""The counters of one process, in Prometheus' terms."""
+
+from prometheus_client import Counter, Gauge
+
+frames_refused = Counter("topicwire_frames_refused", "Frames of visitors answered with an error", ["code"])
+sockets_closed = Counter("topicwire_sockets_closed", "Visitors' sockets that we closed", ["code"])
+sockets = Gauge("topicwire_sockets", "Visitors' sockets that are open")
+messages_accepted = Counter("topicwire_messages_accepted", "Messages of visitors committed")
+messages_relayed = Counter("topicwire_messages_relayed", "Messages of visitors that Telegram took")
+messages_failed = Counter("topicwire_messages_failed", "Messages of visitors given up on")
+webhooks_refused = Counter("topicwire_webhooks_refused", "Webhook calls without the right secret")
+updates_taken = Counter("topicwire_updates_taken", "Updates of Telegram committed")
+updates_repeated = Counter("topicwire_updates_repeated", "Updates of Telegram that were known already")
+calls_refused = Counter("topicwire_calls_refused", "Bot API calls refused, by what it meant", ["meaning"])
+rings_lost = Counter("topicwire_rings_lost", "Rings that Redis did not take; a sweep makes up for them")
+budget_unchecked = Counter(
+    "topicwire_budget_unchecked", "Calls made without asking the budget because Redis was away"
+)
