@@ -1,0 +1,239 @@
+"""The operators' side as a protocol: what the relay may ask of it, what comes back.
+
+The relay knows topics and texts, not Telegram: `telegram/client.py` implements `Channel` for the
+Bot API. A call either returns, or raises exactly one of these:
+
+ChannelError
+├── Wait          the budget is used up: nothing was done; try again after `seconds`
+├── TopicGone     the topic may have vanished: nothing was done; confirm with `topic_exists`
+├── TopicClosed   the topic is closed for us: nothing was done; reopen it
+├── Unchanged     the other side is already as asked: nothing to do
+├── ChatMoved     the group has another id now: nothing was done; use `chat_id`
+├── ChatRefused   the whole group (or bot) refuses us until somebody mends it
+├── Rejected      this one message will never be accepted
+├── NotReached    the request certainly had no effect (no connection, 429 without a wait …)
+└── Unknown       no answer, or one that makes no sense: it may or may not have had an effect
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+
+class ChannelError(Exception):
+    """Why a call did not return; `str()` is what the other side said."""
+
+
+class Wait(ChannelError):
+    """Too many calls: nothing was done, try again after `seconds`."""
+
+    def __init__(self, text: str, seconds: float) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
+class TopicGone(ChannelError):
+    """The topic seems to have vanished; `Channel.topic_exists` tells for certain."""
+
+
+class TopicClosed(ChannelError):
+    """The topic is closed and we may not write into it as it is."""
+
+
+class Unchanged(ChannelError):
+    """What was asked for is so already."""
+
+
+class ChatMoved(ChannelError):
+    """The group has become a supergroup with another id."""
+
+    def __init__(self, text: str, chat_id: int) -> None:
+        super().__init__(text)
+        self.chat_id = chat_id
+
+
+class ChatRefused(ChannelError):
+    """The group refuses everything until somebody mends it; `reason` is a stable word.
+
+    Reasons: `kicked`, `chat_gone`, `not_a_forum`, `rights`, `token`.
+    """
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class Rejected(ChannelError):
+    """This one message will never be accepted."""
+
+
+class NotReached(ChannelError):
+    """The request certainly had no effect; trying again is safe."""
+
+
+class Unknown(ChannelError):
+    """Nobody can tell whether the request had an effect."""
+
+
+class Entity(Struct, frozen=True, omit_defaults=True):
+    """A stretch of formatted text, in UTF-16 units; `type` as in the visitor's protocol.
+
+    Types: bold, italic, underline, strike, code, pre, link (with `url`), spoiler, quote.
+    """
+
+    type: str
+    offset: int
+    length: int
+    url: str | None = None
+
+
+class Text(Struct, frozen=True):
+    """A text with its formatting, ready to be sent."""
+
+    text: str
+    entities: tuple[Entity, ...] = ()
+
+
+class Sent(Struct, frozen=True):
+    """Where a message landed: `topic_id` is None outside every topic."""
+
+    message_id: int
+    topic_id: int | None
+
+
+class GroupState(Struct, frozen=True):
+    """What a group and our rights in it look like; `missing` names what operators must mend."""
+
+    title: str
+    missing: tuple[str, ...] = ()
+
+
+class RecapLine(Struct, frozen=True):
+    """One earlier message of a recap; `who` is None for the visitor."""
+
+    at: datetime
+    who: str | None
+    text: str
+
+
+class Wrote(Struct, frozen=True, tag=True):
+    """Somebody in the group wrote into a topic; `reply_to` is None for the topic's root."""
+
+    chat_id: int
+    topic_id: int
+    message_id: int
+    at: int
+    author: str
+    text: Text
+    reply_to: int | None = None
+
+
+class Edited(Struct, frozen=True, tag=True):
+    """A message in a topic has another text now."""
+
+    chat_id: int
+    topic_id: int
+    message_id: int
+    at: int
+    text: Text
+
+
+class TopicChanged(Struct, frozen=True, tag=True):
+    """A topic was created, renamed, closed or reopened; `ours` when our bot did it."""
+
+    chat_id: int
+    topic_id: int
+    change: Literal["created", "renamed", "closed", "reopened"]
+    ours: bool
+    name: str | None = None
+
+
+class LinkAsked(Struct, frozen=True, tag=True):
+    """Somebody wrote `/connect CODE`; `user_id` is None for the group's anonymous administrator.
+
+    `topic_id` is where they wrote it, None for the main thread.
+    """
+
+    chat_id: int
+    chat_title: str
+    topic_id: int | None
+    message_id: int
+    user_id: int | None
+    code: str
+
+
+class MembershipChanged(Struct, frozen=True, tag=True):
+    """Our bot was added, promoted, restricted or removed; `admin` says what it is now."""
+
+    chat_id: int
+    status: str
+    admin: bool
+
+
+class ChatMigrated(Struct, frozen=True, tag=True):
+    """The group became a supergroup with another id."""
+
+    old_chat_id: int
+    new_chat_id: int
+
+
+Event = Wrote | Edited | TopicChanged | LinkAsked | MembershipChanged | ChatMigrated
+
+
+class Channel(Protocol):
+    """One bot's voice. Every method may raise the errors at the top of this module."""
+
+    async def send(
+        self, chat_id: int, topic_id: int | None, text: Text, *, reply_to: int | None = None
+    ) -> Sent:
+        """Send a text into a topic, or into the group's main thread for None."""
+
+    async def create_topic(self, chat_id: int, name: str) -> int:
+        """Create a topic and give its id."""
+
+    async def rename_topic(self, chat_id: int, topic_id: int, name: str) -> None:
+        """Give a topic another name."""
+
+    async def topic_exists(self, chat_id: int, topic_id: int, name: str) -> bool:
+        """Whether a topic is there; sets its name to `name`, which is its present one."""
+
+    async def reopen_topic(self, chat_id: int, topic_id: int) -> None:
+        """Reopen a closed topic."""
+
+    async def close_topic(self, chat_id: int, topic_id: int) -> None:
+        """Close a topic."""
+
+    async def delete_topic(self, chat_id: int, topic_id: int) -> None:
+        """Delete a topic with all its messages."""
+
+    async def show_typing(self, chat_id: int, topic_id: int) -> None:
+        """Show in a topic for about five seconds that somebody is typing."""
+
+    async def check_group(self, chat_id: int) -> GroupState:
+        """Look at a group: its title, whether it is a forum, which of our rights are missing."""
+
+    async def is_admin(self, chat_id: int, user_id: int) -> bool:
+        """Whether a person is the creator or an administrator of the group."""
+
+
+class Wording(Protocol):
+    """How things are put for the operators; pure. `telegram/formatting.py` is the one."""
+
+    def to_telegram(self, text: str, *, head: Text | None = None) -> Text:
+        """A visitor's text, unable to format, mention or command, below an optional head."""
+
+    def visitor_line(
+        self, *, email: str | None, name: str | None, page_url: str | None, locale: str | None
+    ) -> Text:
+        """One line that says who the visitor is."""
+
+    def topic_name(self, email: str | None, conversation_id: str) -> str:
+        """What a conversation's topic is called."""
+
+    def recap(self, lines: Sequence[RecapLine]) -> Text:
+        """What was said before, for a topic that takes the place of another."""
+
+    def stacked(self, above: Text, below: Text) -> Text:
+        """Two texts, one below the other."""

@@ -1,0 +1,27 @@
+"""When the next call may be made, so that Telegram never has to refuse one. Pure.
+
+A group admits so many calls in any window of so many seconds. Whether Telegram counts a call when
+it arrives or when it is carried out is not known; a slot is therefore free again when the window
+has passed since the call's *answer*. A lane is single-file, so the answers are in order.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from topicwire.settings import Rate
+
+
+def wait(calls: Sequence[datetime], now: datetime, rate: Rate | None) -> float:
+    """Seconds until the next call may be made; 0 when it may be made now.
+
+    `calls` are the last answers, oldest first; all times by one clock.
+    """
+    if rate is None or len(calls) < rate.calls:
+        return 0
+    free = calls[-rate.calls] + timedelta(seconds=rate.seconds)
+    return max(0.0, (free - now).total_seconds())
+
+
+def kept(rate: Rate | None) -> int:
+    """How many earlier answers a lane has to remember."""
+    return 0 if rate is None else rate.calls - 1

@@ -1,0 +1,299 @@
+"""From the visitor to the operators: draining a group's lane.
+
+    claim ─▶ pace ─▶ take ─▶ topic ready? ──no──▶ make or reopen it ─┐
+      ▲        ▲               │ yes (it is marked `sending`)        │
+      │        │               ▼                                     │
+      │        │             call ─▶ settle: relayed, failed, put back
+      │        └───────────────┴─────────────────────────────────────┘
+      └── look once more ◀── release (nothing is due, or the lane has to pause)
+
+One turn of the loop makes at most one call. A lane never sleeps for more than a quarter of a
+second: it writes down when it may go on, gives its lease back and ends. It ends after 10 s or 25
+turns too and rings itself, so that no group keeps a worker for itself.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import structlog
+
+from topicwire import metrics
+from topicwire.db import Database
+from topicwire.domain import conversations, groups, outbox
+from topicwire.domain.groups import Lane, LaneLost
+from topicwire.domain.outbox import Entry
+from topicwire.jobs import Jobs
+from topicwire.notifier import Notifier
+from topicwire.ratelimit import Budget
+from topicwire.relay import pacing, to_visitor, topics
+from topicwire.relay.channel import (
+    Channel,
+    ChannelError,
+    ChatMoved,
+    ChatRefused,
+    RecapLine,
+    Rejected,
+    Text,
+    TopicClosed,
+    TopicGone,
+    Wait,
+    Wording,
+)
+from topicwire.settings import Rate
+
+SHORT_WAIT = 0.25  # seconds that a lane may sleep
+TURNS = 25
+LONGEST_DRAIN = 10.0  # seconds
+LONGEST_BACKOFF = 300.0  # seconds
+TYPING_RATES = (Rate(20, 5), Rate(40, 30))  # chat actions a group (Telegram, "AI bots": typing)
+
+log = structlog.get_logger()
+
+
+class Turn(NamedTuple):
+    """One turn of a lane: what is to be said, and by whom."""
+
+    lane: Lane
+    channel: Channel
+    entry: Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToOperator:
+    """Serves the lanes; any number of these, in any number of processes, share the work."""
+
+    db: Database
+    channel: Callable[[int], Channel | None]  # the voice of a bot, None for a bot that is not ours
+    wording: Wording
+    jobs: Jobs
+    notifier: Notifier
+    budget: Budget
+    group_rate: Rate | None
+    bot_rate: Rate | None
+
+    async def drain(self, group_id: int) -> None:
+        """Say what is due in a group, unless somebody else is at it."""
+        async with self.db.statement() as db:
+            lane = await outbox.claim(db, group_id)
+        if lane is None:
+            return
+        try:
+            pause = await self._serve(lane)
+        except LaneLost:
+            log.warning("lane lost", group=group_id)
+            return
+        async with self.db.statement() as db:
+            await groups.release(db, lane, pause=pause)
+            # What came while we held the lease rang in vain: nobody else could claim the lane.
+            if pause or await outbox.is_due(db, group_id):
+                self.jobs.drain(group_id, after=pause)
+
+    async def _serve(self, lane: Lane) -> float:
+        """Take turns until nothing is due; the seconds for which the lane has to pause then."""
+        channel = self.channel(lane.bot_id)
+        if channel is None:
+            return await self._refuse(lane, "no_bot")
+        until = time.monotonic() + LONGEST_DRAIN
+        for _ in range(TURNS):
+            pause = pacing.wait(lane.calls, lane.now, self.group_rate)
+            if pause > SHORT_WAIT:
+                return pause
+            if pause:
+                await asyncio.sleep(pause)
+            async with self.db.statement() as db:
+                entry = await outbox.take(db, lane, keep=self._keep)
+            if entry is None:
+                return 0
+            pause = await self._turn(Turn(lane, channel, entry))
+            if pause or time.monotonic() > until:
+                return pause
+        return 0
+
+    async def _turn(self, turn: Turn) -> float:
+        """One call for an entry, and what follows from it; the seconds to pause."""
+        lane, entry = turn.lane, turn.entry
+        pause = await self._slot_of_bot(lane)
+        if pause:
+            if entry.marked:
+                async with self.db.statement() as db:
+                    await outbox.put_back_unused(db, lane, entry.id, reason="The bot's budget was used up.")
+            return pause
+        try:
+            if entry.marked:
+                await self._say(lane, turn.channel, entry)
+            else:
+                await self._ready_topic(lane, turn.channel, entry)
+        except ChannelError as error:
+            metrics.calls_refused.labels(type(error).__name__).inc()
+            log.info("refused", group=lane.group_id, meaning=type(error).__name__, said=str(error))
+            return await self._refused(turn, error)
+        return 0
+
+    async def _slot_of_bot(self, lane: Lane) -> float:
+        """Take a slot of the bot's budget; the seconds to pause if that takes long."""
+        name = f"bot:{lane.bot_id}"
+        pause = await self.budget.take(name, self.bot_rate)
+        if not 0 < pause <= SHORT_WAIT:
+            return pause
+        await asyncio.sleep(pause)
+        return await self.budget.take(name, self.bot_rate)
+
+    async def _say(self, lane: Lane, channel: Channel, entry: Entry) -> None:
+        said, topic_id, reply_to = await self._put_in_words(entry)
+        message_id = None
+        if said.text:
+            message_id = (await channel.send(lane.chat_id, topic_id, said, reply_to=reply_to)).message_id
+        async with self.db.statement() as db:
+            change = await outbox.relayed(db, lane, entry.id, message_id=message_id)
+        if change is not None:
+            metrics.messages_relayed.inc()
+            self.notifier.ring(change)
+
+    async def _put_in_words(self, entry: Entry) -> tuple[Text, int | None, int | None]:
+        """What to send for an entry: text, topic, and the message that it answers."""
+        if entry.body is not None:
+            return Text(entry.body.text), entry.body.topic_id, entry.body.reply_to
+        head = None
+        if not entry.topic_opened:
+            head = self.wording.visitor_line(
+                email=entry.email, name=entry.name, page_url=entry.page_url, locale=entry.locale
+            )
+        if entry.kind == "recap":
+            recap = await self._recap(entry)
+            return (self.wording.stacked(head, recap) if head else recap), entry.topic_id, None
+        return self.wording.to_telegram(entry.text or "", head=head), entry.topic_id, None
+
+    async def _recap(self, entry: Entry) -> Text:
+        async with self.db.statement() as db:
+            rows = await conversations.recent(db, entry.conversation_id or "")
+        lines = [
+            RecapLine(row.at, None if row.origin == "visitor" else row.author or "", row.text) for row in rows
+        ]
+        return self.wording.recap(lines)
+
+    async def _ready_topic(self, lane: Lane, channel: Channel, entry: Entry) -> None:
+        """Make or reopen the topic of an entry, which a later turn will say."""
+        async with self.db.statement() as db:
+            await groups.reserve(db, lane, keep=self._keep)
+        if entry.topic_id is None:
+            for change in await topics.create(self.db, channel, self.wording, lane, entry):
+                self.notifier.ring(change)
+        else:
+            await topics.reopen(self.db, channel, lane, entry)
+        async with self.db.statement() as db:
+            await groups.answered(db, lane)
+
+    # The fates of an entry that was refused. Each gives the seconds for which the lane has to pause.
+
+    async def _refused(self, turn: Turn, error: ChannelError) -> float:
+        return await _FATES.get(type(error), ToOperator._later)(self, turn, error)
+
+    async def _wait(self, turn: Turn, error: Wait) -> float:
+        """Too many calls: the whole lane waits, which keeps the order, and no attempt is used up."""
+        await self._put_back(turn, error)
+        return max(0.1, error.seconds)
+
+    async def _later(self, turn: Turn, error: ChannelError) -> float:
+        """A passing fault: this conversation waits, the others go on."""
+        await self._put_back(turn, error, delay=backoff(turn.entry.attempts), attempt=True)
+        return 0
+
+    async def _heal(self, turn: Turn, error: ChannelError) -> float:
+        """A topic seems to have vanished: make sure, since the refusal can have other reasons."""
+        lane, entry = turn.lane, turn.entry
+        if entry.topic_id is None or entry.conversation_id is None:
+            return await self._give_up(turn, error)
+        async with self.db.statement() as db:
+            await groups.reserve(db, lane, keep=self._keep)
+        try:
+            there = await turn.channel.topic_exists(lane.chat_id, entry.topic_id, entry.topic_name or "")
+        except ChannelError as trouble:
+            there = not isinstance(trouble, TopicGone)
+        if there:
+            return await self._later(turn, error)
+        await topics.give_up(self.db, lane, entry)
+        return 0
+
+    async def _found_closed(self, turn: Turn, error: ChannelError) -> float:
+        async with self.db.begin() as db:
+            await outbox.put_back(db, turn.lane, turn.entry.id, reason=str(error))
+            if turn.entry.conversation_id is not None:
+                await conversations.topic_found_closed(db, turn.entry.conversation_id)
+        return 0
+
+    async def _follow(self, turn: Turn, error: ChatMoved) -> float:
+        lane = turn.lane
+        async with self.db.begin() as db:
+            await outbox.put_back(db, lane, turn.entry.id, reason=str(error))
+            await to_visitor.move_chat(
+                db, bot_id=lane.bot_id, old_chat_id=lane.chat_id, new_chat_id=error.chat_id
+            )
+        return 0.1  # the lane is claimed anew, with the chat's new id
+
+    async def _suspend(self, turn: Turn, error: ChatRefused) -> float:
+        await self._put_back(turn, error)
+        return await self._refuse(turn.lane, error.reason)
+
+    async def _give_up(self, turn: Turn, error: ChannelError) -> float:
+        entry = turn.entry
+        if not entry.marked:  # the topic could not be made: that is no fault of the message
+            return await self._refuse(turn.lane, "topics")
+        async with self.db.statement() as db:
+            change = await outbox.failed(db, turn.lane, entry.id, reason=str(error))
+        log.error("dead letter", entry=entry.id, conversation=entry.conversation_id, reason=str(error))
+        if change is not None:
+            metrics.messages_failed.inc()
+            self.notifier.ring(change)
+        return 0
+
+    async def _refuse(self, lane: Lane, reason: str) -> float:
+        async with self.db.statement() as db:
+            pause = await groups.refused(db, lane, reason)
+        log.error("the group refuses us", group=lane.group_id, reason=reason, again_in=pause)
+        return pause
+
+    async def _put_back(
+        self, turn: Turn, error: ChannelError, *, delay: float = 0, attempt: bool = False
+    ) -> None:
+        async with self.db.statement() as db:
+            await outbox.put_back(
+                db, turn.lane, turn.entry.id, reason=str(error), delay=delay, attempt=attempt
+            )
+
+    @property
+    def _keep(self) -> int:
+        return pacing.kept(self.group_rate)
+
+    async def show_typing(self, conversation_id: str) -> None:
+        """Show in the conversation's topic that its visitor is typing; dropped under any pressure."""
+        async with self.db.statement() as db:
+            topic = await groups.topic_of(db, conversation_id)
+        channel = None if topic is None else self.channel(topic.bot_id)
+        if topic is None or channel is None:
+            return
+        for rate in TYPING_RATES:
+            if await self.budget.take(f"typing:{topic.chat_id}:{rate.calls}", rate):
+                return
+        try:
+            await channel.show_typing(topic.chat_id, topic.topic_id)
+        except ChannelError as error:
+            metrics.calls_refused.labels(f"typing {type(error).__name__}").inc()
+
+
+_FATES: dict[type[ChannelError], Callable[[ToOperator, Turn, Any], Awaitable[float]]] = {
+    Wait: ToOperator._wait,
+    TopicGone: ToOperator._heal,
+    TopicClosed: ToOperator._found_closed,
+    ChatMoved: ToOperator._follow,
+    ChatRefused: ToOperator._suspend,
+    Rejected: ToOperator._give_up,
+}
+
+
+def backoff(attempts: int) -> float:
+    """Seconds until the next attempt: 1 s doubling to 5 min, less up to a half at random."""
+    return min(LONGEST_BACKOFF, 2.0 ** min(attempts, 16)) * random.uniform(0.5, 1)  # noqa: S311

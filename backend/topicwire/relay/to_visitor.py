@@ -1,0 +1,166 @@
+"""From the operators to the visitor: what an event of the group changes, in the update's commit.
+
+The update's key and its effect are committed together, so an update counts once; whoever committed
+rings afterwards.
+"""
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from topicwire import metrics
+from topicwire.domain import conversations, groups, inbox
+from topicwire.domain.conversations import Change
+from topicwire.relay.channel import (
+    ChatMigrated,
+    Edited,
+    Event,
+    LinkAsked,
+    MembershipChanged,
+    Text,
+    TopicChanged,
+    Wrote,
+)
+
+
+class Effects(Struct):
+    """What to ring for, once it is committed; `unowned`: the event's topic belongs to nobody yet."""
+
+    changes: list[Change] = []
+    drains: list[int] = []
+    command: bool = False
+    unowned: bool = False
+
+
+async def take(db: AsyncConnection, *, bot_id: int, update_id: int, event: Event | None) -> Effects:
+    """Commit to an update and its effect. An update that was taken before has none."""
+    if not await inbox.take(db, bot_id=bot_id, update_id=update_id):
+        metrics.updates_repeated.inc()
+        return await _ring_again(db, event)
+    if event is None:
+        return Effects()
+    if isinstance(event, LinkAsked):
+        await inbox.keep(
+            db, bot_id=bot_id, update_id=update_id, state="command", event=event,
+            chat_id=event.chat_id, topic_id=event.topic_id,
+        )  # fmt: skip
+        return Effects(command=True)
+    if isinstance(event, MembershipChanged | ChatMigrated):
+        return await _group_changed(db, bot_id, event)
+    if not await groups.hears(db, bot_id=bot_id, chat_id=event.chat_id):
+        return Effects()
+    effects = await apply(db, event)
+    if effects.unowned:
+        effects = await _wait_for_owner(db, bot_id, update_id, event)
+    return effects
+
+
+async def apply(db: AsyncConnection, event: Event) -> Effects:
+    """The effect of what somebody did in a topic; `unowned` when the topic is nobody's."""
+    match event:
+        case Wrote():
+            return await _wrote(db, event)
+        case Edited():
+            return await _edited(db, event)
+        case TopicChanged():
+            return await _topic_changed(db, event)
+    return Effects()
+
+
+async def _wrote(db: AsyncConnection, event: Wrote) -> Effects:
+    owner = await conversations.of_topic(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    if owner is None:
+        return Effects(unowned=True)
+    message = await conversations.answer(
+        db,
+        owner,
+        chat_id=event.chat_id,
+        message_id=event.message_id,
+        author=event.author,
+        said=event.text.text,
+        entities=_entities(event.text),
+        reply_to=event.reply_to,
+    )
+    return Effects() if message is None else Effects(changes=[Change(owner, message.rev, message)])
+
+
+async def _edited(db: AsyncConnection, event: Edited) -> Effects:
+    change = await conversations.edit(
+        db,
+        chat_id=event.chat_id,
+        message_id=event.message_id,
+        at=event.at,
+        said=event.text.text,
+        entities=_entities(event.text),
+    )
+    if change is not None:
+        return Effects(changes=[change])
+    owner = await conversations.of_topic(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    return Effects(unowned=owner is None)
+
+
+async def _topic_changed(db: AsyncConnection, event: TopicChanged) -> Effects:
+    if event.ours:
+        return Effects()
+    owner = await conversations.of_topic(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    if owner is None:
+        return Effects()
+    if event.change in ("closed", "reopened"):
+        rev = await conversations.set_topic_closed(
+            db, owner, topic_id=event.topic_id, closed=event.change == "closed"
+        )
+        state = "closed" if event.change == "closed" else "open"
+        return Effects() if rev is None else Effects(changes=[Change(owner, rev, state=state)])
+    if event.change == "renamed" and event.name:
+        await conversations.set_topic_name(db, owner, topic_id=event.topic_id, name=event.name)
+    return Effects()
+
+
+async def _group_changed(
+    db: AsyncConnection, bot_id: int, event: MembershipChanged | ChatMigrated
+) -> Effects:
+    if isinstance(event, MembershipChanged):
+        group_id = await groups.wake(db, bot_id=bot_id, chat_id=event.chat_id) if event.admin else None
+    else:
+        group_id = await move_chat(
+            db, bot_id=bot_id, old_chat_id=event.old_chat_id, new_chat_id=event.new_chat_id
+        )
+    return Effects(drains=[] if group_id is None else [group_id])
+
+
+async def move_chat(db: AsyncConnection, *, bot_id: int, old_chat_id: int, new_chat_id: int) -> int | None:
+    """Follow a group to its new id, where its conversations get new topics; its id, if it is ours."""
+    group_id = await groups.move(db, bot_id=bot_id, old_chat_id=old_chat_id, new_chat_id=new_chat_id)
+    if group_id is not None:
+        project_id = await groups.project_of(db, group_id)
+        if project_id is not None:
+            await conversations.leave_topics(db, project_id=project_id, except_chat=new_chat_id)
+    return group_id
+
+
+async def _wait_for_owner(
+    db: AsyncConnection, bot_id: int, update_id: int, event: Wrote | Edited | TopicChanged
+) -> Effects:
+    """Keep the event for the moment its topic is claimed, unless that has just happened."""
+    await conversations.lock_topic(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    effects = await apply(db, event)
+    if effects.unowned:
+        await inbox.keep(
+            db, bot_id=bot_id, update_id=update_id, state="waiting", event=event,
+            chat_id=event.chat_id, topic_id=event.topic_id,
+        )  # fmt: skip
+    return effects
+
+
+async def _ring_again(db: AsyncConnection, event: Event | None) -> Effects:
+    """A repeated update has no effect, but its first ring may have been lost."""
+    if not isinstance(event, Wrote | Edited):
+        return Effects(command=isinstance(event, LinkAsked))
+    owner = await conversations.of_topic(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    if owner is None:
+        return Effects()
+    return Effects(changes=[Change(id_, rev) for id_, rev, _ in await conversations.heads(db, [owner])])
+
+
+def _entities(text: Text) -> bytes | None:
+    return msgspec.json.encode(text.entities) if text.entities else None

@@ -1,0 +1,79 @@
+"""Topics: every conversation has one; made at its first message, made anew when it vanished.
+
+A topic belongs to a conversation by an atomic claim. Who loses the race keeps its own topic as an
+alias first, so that an answer given there still arrives, and then deletes it.
+"""
+
+import contextlib
+
+import msgspec
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from topicwire.db import Database
+from topicwire.domain import conversations, inbox, outbox
+from topicwire.domain.conversations import Change
+from topicwire.domain.groups import Lane
+from topicwire.domain.outbox import Entry
+from topicwire.relay import to_visitor
+from topicwire.relay.channel import Channel, ChannelError, Event, Unchanged, Wording
+
+log = structlog.get_logger()
+
+
+async def create(db: Database, channel: Channel, wording: Wording, lane: Lane, entry: Entry) -> list[Change]:
+    """Make the topic of an entry's conversation; what its visitor missed until now.
+
+    Raises what `Channel.create_topic` raises.
+    """
+    conversation_id = entry.conversation_id or ""
+    name = entry.topic_name or wording.topic_name(entry.email, conversation_id)
+    topic_id = await channel.create_topic(lane.chat_id, name)
+    async with db.begin() as tx:
+        await conversations.lock_topic(tx, chat_id=lane.chat_id, topic_id=topic_id)
+        claimed = await conversations.claim_topic(
+            tx, conversation_id, chat_id=lane.chat_id, topic_id=topic_id, name=name
+        )
+        if not claimed:
+            await conversations.add_alias(tx, conversation_id, chat_id=lane.chat_id, topic_id=topic_id)
+        missed = await replay(tx, chat_id=lane.chat_id, topic_id=topic_id)
+    if not claimed:
+        await _discard(channel, lane.chat_id, topic_id)
+    return missed
+
+
+async def replay(db: AsyncConnection, *, chat_id: int, topic_id: int) -> list[Change]:
+    """Carry out what was said in a topic before anybody owned it, in order."""
+    changes = []
+    for row in await inbox.waiting(db, chat_id=chat_id, topic_id=topic_id):
+        event = msgspec.json.decode(row.body, type=Event)
+        changes += (await to_visitor.apply(db, event)).changes
+        await inbox.done(db, bot_id=row.bot_id, update_id=row.update_id)
+    return changes
+
+
+async def _discard(channel: Channel, chat_id: int, topic_id: int) -> None:
+    try:
+        await channel.delete_topic(chat_id, topic_id)
+    except ChannelError as error:
+        log.warning("a topic too many stays as an alias", chat=chat_id, topic=topic_id, error=str(error))
+
+
+async def reopen(db: Database, channel: Channel, lane: Lane, entry: Entry) -> None:
+    """Reopen the topic of an entry's conversation, because its visitor has written again."""
+    if entry.topic_id is None or entry.conversation_id is None:
+        raise ValueError("only a conversation with a topic can be reopened")
+    with contextlib.suppress(Unchanged):
+        await channel.reopen_topic(lane.chat_id, entry.topic_id)
+    async with db.begin() as tx:
+        await conversations.topic_reopened(tx, entry.conversation_id)
+
+
+async def give_up(db: Database, lane: Lane, entry: Entry) -> None:
+    """The topic has vanished: the next one will open with a recap, then comes the message."""
+    if entry.topic_id is None or entry.conversation_id is None:
+        raise ValueError("only a topic that there was can vanish")
+    async with db.begin() as tx:
+        await outbox.put_back(tx, lane, entry.id, reason="The topic had vanished.")
+        if await conversations.drop_topic(tx, entry.conversation_id, topic_id=entry.topic_id):
+            await outbox.add_recap(tx, lane.group_id, entry.conversation_id)
