@@ -1,0 +1,182 @@
+"""The composition root: the one place that picks concrete classes and hands out settings.
+
+Web and worker are wired apart, because only the worker may load aiogram.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Struct
+
+from topicwire import jobs, notifier
+from topicwire.db import Database
+from topicwire.domain import groups, installation, projects
+from topicwire.errors import MisconfiguredError
+from topicwire.jobs import Jobs
+from topicwire.notifier import Notifier
+from topicwire.ratelimit import Budget
+from topicwire.relay.janitor import Janitor
+from topicwire.relay.linking import Linking, connect
+from topicwire.relay.to_operator import ToOperator
+from topicwire.services import Services
+from topicwire.settings import Settings
+from topicwire.telegram.webhook import Webhook
+from topicwire.visitor.desk import Desk
+from topicwire.visitor.hub import Hub
+from topicwire.visitor.tokens import Tokens
+
+DEMO_OWNER, DEMO_NAME = "owner@localhost", "Demo shop"
+
+
+@asynccontextmanager
+async def services(settings: Settings) -> AsyncIterator[Services]:
+    """The rows and the doorbells, for as long as the block runs."""
+    made = Services(
+        db=Database(settings.database),
+        jobs=Jobs(jobs.pool(settings.redis)),
+        notifier=Notifier(notifier.client(settings.redis)),
+    )
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Web:
+    """What a web process serves with."""
+
+    services: Services
+    desk: Desk
+    webhook: Webhook
+
+
+@asynccontextmanager
+async def web(settings: Settings) -> AsyncIterator[Web]:
+    """A web process' parts, listening for rings while the block runs."""
+    async with services(settings) as shared:
+        async with shared.db.begin() as db:
+            epoch = await installation.epoch(db)
+        hub = Hub(shared)
+        desk = Desk(services=shared, hub=hub, tokens=Tokens(settings.secret_keys), epoch=epoch)
+        bots = frozenset(() if settings.bot_id is None else (settings.bot_id,))
+        hub.start()
+        try:
+            yield Web(
+                services=shared,
+                desk=desk,
+                webhook=Webhook(services=shared, keys=settings.secret_keys, bot_ids=bots),
+            )
+        finally:
+            await hub.stop()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """What a worker works with; `bot` is the shared bot's channel."""
+
+    services: Services
+    to_operator: ToOperator
+    linking: Linking
+    janitor: Janitor
+    bot: Any
+    holder: str
+
+
+@asynccontextmanager
+async def worker(settings: Settings) -> AsyncIterator[Worker]:
+    """A worker's parts."""
+    from topicwire.telegram import formatting  # noqa: PLC0415 (for the worker alone)
+    from topicwire.telegram.client import TelegramChannel  # noqa: PLC0415 (140 MB, for the worker alone)
+
+    token = settings.telegram_bot_token
+    bot = None if token is None else TelegramChannel(token, settings.telegram_api_url)
+    channels = {} if bot is None or settings.bot_id is None else {settings.bot_id: bot}
+    redis = notifier.client(settings.redis)
+    try:
+        async with services(settings) as shared:
+            yield Worker(
+                services=shared,
+                to_operator=ToOperator(
+                    db=shared.db,
+                    channel=channels.get,
+                    wording=formatting,
+                    jobs=shared.jobs,
+                    notifier=shared.notifier,
+                    budget=Budget(redis),
+                    group_rate=settings.group_rate,
+                    bot_rate=settings.bot_rate,
+                ),
+                linking=Linking(db=shared.db, channel=channels.get, jobs=shared.jobs),
+                janitor=Janitor(db=shared.db, jobs=shared.jobs),
+                bot=bot,
+                holder=uuid.uuid4().hex,
+            )
+    finally:
+        await redis.aclose()
+        if bot is not None:
+            await bot.close()
+
+
+class Provisioned(Struct, frozen=True):
+    """A new project; `link_code` is None when its group was named at once."""
+
+    id: str
+    key: str
+    identity_secret: str
+    link_code: str | None
+
+
+class ProjectLine(Struct, frozen=True):
+    """A project in a list."""
+
+    id: str
+    name: str
+    key: str
+    owner: str
+    chat_id: int | None
+    chat_title: str | None
+
+
+async def provision(
+    settings: Settings, *, owner: str, name: str, chat_id: int | None, origins: Sequence[str] = ()
+) -> Provisioned:
+    """Make a project, linked to a chat of the shared bot or with a code for `/connect`."""
+    async with services(settings) as shared, shared.db.begin() as db:
+        made = await projects.create(db, owner=owner, name=name, origins=origins)
+        code = await projects.make_link_code(db, made.id)
+        if chat_id is not None:
+            await _link(db, settings, project_id=made.id, chat_id=chat_id)
+        return Provisioned(made.id, made.key, made.identity_secret, code)
+
+
+async def _link(db: Any, settings: Settings, *, project_id: str, chat_id: int) -> None:
+    if settings.bot_id is None:
+        raise MisconfiguredError(
+            "TELEGRAM_BOT_TOKEN: needed to link a chat, because it says which bot speaks there"
+        )
+    group_id = await groups.ensure(db, bot_id=settings.bot_id, chat_id=chat_id)
+    await connect(db, group_id=group_id, chat_id=chat_id, project_id=project_id)
+
+
+async def list_projects(settings: Settings) -> list[ProjectLine]:
+    """All projects, oldest first."""
+    async with services(settings) as shared, shared.db.begin() as db:
+        return [ProjectLine(**row) for row in await projects.every(db)]
+
+
+async def ensure_demo(settings: Settings, chat_id: int) -> str:
+    """The key of the demo project, which answers from this chat of the sandbox."""
+    async with services(settings) as shared, shared.db.begin() as db:
+        known = [row for row in await projects.every(db) if row["owner"] == DEMO_OWNER]
+        if known and known[0]["chat_id"] == chat_id:
+            return str(known[0]["key"])
+        made = known[0] if known else None
+        if made is None:
+            new = await projects.create(db, owner=DEMO_OWNER, name=DEMO_NAME)
+            made = {"id": new.id, "key": new.key}
+        await _link(db, settings, project_id=str(made["id"]), chat_id=chat_id)
+        return str(made["key"])
