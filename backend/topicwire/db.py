@@ -7,6 +7,7 @@ is open while anything is awaited but the database.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -88,6 +89,21 @@ async def twice(work: Callable[[], Awaitable[T]]) -> T:
         return await work()
     except UnavailableError:
         return await work()
+
+
+async def insist(work: Callable[[], Awaitable[T]], *, seconds: float = 12.0) -> T:
+    """Do something that may be repeated harmlessly until the database is back, but not for ever.
+
+    For what must not be forgotten: the result of a call that cannot be made again.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return await work()
+        except UnavailableError:
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(0.25)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ messages_failed = Counter("topicwire_messages_failed", "Messages of visitors giv
 webhooks_refused = Counter("topicwire_webhooks_refused", "Webhook calls without the right secret")
 updates_taken = Counter("topicwire_updates_taken", "Updates of Telegram committed")
 updates_repeated = Counter("topicwire_updates_repeated", "Updates of Telegram that were known already")
+updates_failed = Counter("topicwire_updates_failed", "Updates of Telegram whose effect failed twice")
 calls_refused = Counter("topicwire_calls_refused", "Bot API calls refused, by what it meant", ["meaning"])
 rings_lost = Counter("topicwire_rings_lost", "Rings that Redis did not take; a sweep makes up for them")
 budget_unchecked = Counter(

@@ -2,12 +2,18 @@
 
 from dataclasses import dataclass
 
+import structlog
+
+from topicwire import metrics
 from topicwire.db import Database
+from topicwire.errors import UnavailableError
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
 from topicwire.relay import to_visitor
 from topicwire.relay.channel import Event
 from topicwire.relay.to_visitor import Effects
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +25,35 @@ class Services:
     notifier: Notifier
 
     async def take_update(self, *, bot_id: int, update_id: int, event: Event | None) -> None:
-        """Commit to an update of the operators' side, then ring. Raises `UnavailableError`."""
-        async with self.db.begin() as db:
-            effects = await to_visitor.take(db, bot_id=bot_id, update_id=update_id, event=event)
+        """Commit to an update of the operators' side, then ring. Raises `UnavailableError`.
+
+        An effect that fails the same way twice is a bug of ours: the update is kept as failed, since
+        refusing it would make Telegram hold back the whole group for a day.
+        """
+        try:
+            effects = await self._take(bot_id, update_id, event)
+        except UnavailableError:
+            raise
+        except Exception:
+            log.exception("an update's effect failed, trying once more", bot=bot_id, update=update_id)
+            effects = await self._take_or_keep(bot_id, update_id, event)
         self._ring(effects, bot_id, update_id)
+
+    async def _take(self, bot_id: int, update_id: int, event: Event | None) -> Effects:
+        async with self.db.begin() as db:
+            return await to_visitor.take(db, bot_id=bot_id, update_id=update_id, event=event)
+
+    async def _take_or_keep(self, bot_id: int, update_id: int, event: Event | None) -> Effects:
+        try:
+            return await self._take(bot_id, update_id, event)
+        except UnavailableError:
+            raise
+        except Exception:
+            log.exception("an update is kept as failed", bot=bot_id, update=update_id)
+            metrics.updates_failed.inc()
+            async with self.db.begin() as db:
+                await to_visitor.keep_failed(db, bot_id=bot_id, update_id=update_id, event=event)
+            return Effects()
 
     def _ring(self, effects: Effects, bot_id: int, update_id: int) -> None:
         for change in effects.changes:

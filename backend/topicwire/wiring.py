@@ -96,6 +96,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
     bot = None if token is None else TelegramChannel(token, settings.telegram_api_url)
     channels = {} if bot is None or settings.bot_id is None else {settings.bot_id: bot}
     redis = notifier.client(settings.redis)
+    holder = uuid.uuid4().hex
     try:
         async with services(settings) as shared:
             yield Worker(
@@ -109,11 +110,13 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
                     budget=Budget(redis),
                     group_rate=settings.group_rate,
                     bot_rate=settings.bot_rate,
+                    single_file=settings.relay_lanes == 1,
+                    holder=holder,
                 ),
                 linking=Linking(db=shared.db, channel=channels.get, jobs=shared.jobs),
                 janitor=Janitor(db=shared.db, jobs=shared.jobs),
                 bot=bot,
-                holder=uuid.uuid4().hex,
+                holder=holder,
             )
     finally:
         await redis.aclose()

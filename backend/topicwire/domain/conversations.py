@@ -525,7 +525,7 @@ _CLAIM_TOPIC = text(
     """
     UPDATE conversations SET chat_id = :chat, topic_id = :topic, topic_name = :name,
       topic_closed = false, topic_opened = false
-    WHERE id = :id AND topic_id IS NULL RETURNING topic_id
+    WHERE id = :id AND (topic_id IS NULL OR (chat_id, topic_id) = (:chat, :topic)) RETURNING topic_id
     """
 )
 
@@ -533,7 +533,7 @@ _CLAIM_TOPIC = text(
 async def claim_topic(
     db: AsyncConnection, conversation_id: str, *, chat_id: int, topic_id: int, name: str
 ) -> bool:
-    """Give a conversation its topic; False when it has got one in the meantime."""
+    """Give a conversation its topic; False when it has got another one in the meantime."""
     found = await db.execute(
         _CLAIM_TOPIC, {"id": conversation_id, "chat": chat_id, "topic": topic_id, "name": name}
     )

@@ -50,7 +50,7 @@ async def keep(
     chat_id: int,
     topic_id: int | None,
 ) -> None:
-    """Keep an event whose effect has to wait: `state` is `waiting` or `command`."""
+    """Keep an event whose effect has to wait: `state` is `waiting`, `command` or `failed`."""
     await db.execute(
         text(
             "UPDATE inbox SET state = :state, body = CAST(:body AS jsonb), chat_id = :chat, topic_id = :topic"

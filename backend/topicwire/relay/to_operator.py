@@ -17,13 +17,14 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from topicwire import metrics
-from topicwire.db import Database
-from topicwire.domain import conversations, groups, outbox
+from topicwire.db import Database, insist
+from topicwire.domain import conversations, groups, installation, outbox
 from topicwire.domain.groups import Lane, LaneLost
 from topicwire.domain.outbox import Entry
 from topicwire.jobs import Jobs
@@ -49,7 +50,10 @@ SHORT_WAIT = 0.25  # seconds that a lane may sleep
 TURNS = 25
 LONGEST_DRAIN = 10.0  # seconds
 LONGEST_BACKOFF = 300.0  # seconds
+ONE_QUEUE, ONE_QUEUE_LEASE = "relay", 40.0  # seconds; longer than a drain and its last call
 TYPING_RATES = (Rate(20, 5), Rate(40, 30))  # chat actions a group (Telegram, "AI bots": typing)
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -74,9 +78,29 @@ class ToOperator:
     budget: Budget
     group_rate: Rate | None
     bot_rate: Rate | None
+    single_file: bool = False  # RELAY_LANES=1: one call at a time over all workers
+    holder: str = ""  # this process, among those that want the one queue
 
     async def drain(self, group_id: int) -> None:
         """Say what is due in a group, unless somebody else is at it."""
+        if self.single_file:
+            await self._drain_alone(group_id)
+        else:
+            await self._drain(group_id)
+
+    async def _drain_alone(self, group_id: int) -> None:
+        """Drain while no other worker drains anything, then pass the turn on."""
+        async with self.db.statement() as db:
+            mine = await installation.lease(db, ONE_QUEUE, holder=self.holder, seconds=ONE_QUEUE_LEASE)
+        if not mine:
+            return  # whoever has it rings for every group that is due when it is done
+        await self._drain(group_id)
+        async with self.db.statement() as db:
+            await installation.end_lease(db, ONE_QUEUE, holder=self.holder)
+            for due in await outbox.due_groups(db):
+                self.jobs.drain(due)
+
+    async def _drain(self, group_id: int) -> None:
         async with self.db.statement() as db:
             lane = await outbox.claim(db, group_id)
         if lane is None:
@@ -147,8 +171,7 @@ class ToOperator:
         message_id = None
         if said.text:
             message_id = (await channel.send(lane.chat_id, topic_id, said, reply_to=reply_to)).message_id
-        async with self.db.statement() as db:
-            change = await outbox.relayed(db, lane, entry.id, message_id=message_id)
+        change = await self._persist(lambda db: outbox.relayed(db, lane, entry.id, message_id=message_id))
         if change is not None:
             metrics.messages_relayed.inc()
             self.notifier.ring(change)
@@ -211,8 +234,12 @@ class ToOperator:
             await groups.reserve(db, lane, keep=self._keep)
         try:
             there = await turn.channel.topic_exists(lane.chat_id, entry.topic_id, entry.topic_name or "")
-        except ChannelError as trouble:
-            there = not isinstance(trouble, TopicGone)
+        except TopicGone:
+            there = False
+        except (Wait, ChatMoved, ChatRefused) as trouble:
+            return await self._refused(turn, trouble)
+        except ChannelError:
+            there = True
         if there:
             return await self._later(turn, error)
         await topics.give_up(self.db, lane, entry)
@@ -242,8 +269,7 @@ class ToOperator:
         entry = turn.entry
         if not entry.marked:  # the topic could not be made: that is no fault of the message
             return await self._refuse(turn.lane, "topics")
-        async with self.db.statement() as db:
-            change = await outbox.failed(db, turn.lane, entry.id, reason=str(error))
+        change = await self._persist(lambda db: outbox.failed(db, turn.lane, entry.id, reason=str(error)))
         log.error("dead letter", entry=entry.id, conversation=entry.conversation_id, reason=str(error))
         if change is not None:
             metrics.messages_failed.inc()
@@ -259,10 +285,23 @@ class ToOperator:
     async def _put_back(
         self, turn: Turn, error: ChannelError, *, delay: float = 0, attempt: bool = False
     ) -> None:
-        async with self.db.statement() as db:
-            await outbox.put_back(
+        await self._persist(
+            lambda db: outbox.put_back(
                 db, turn.lane, turn.entry.id, reason=str(error), delay=delay, attempt=attempt
             )
+        )
+
+    async def _persist(self, settle: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Commit what a call gave; a database that restarts meanwhile must not make us say it twice.
+
+        Settling again is harmless: it changes nothing once it is done, or when the lane is lost.
+        """
+
+        async def once() -> T:
+            async with self.db.statement() as db:
+                return await settle(db)
+
+        return await insist(once)
 
     @property
     def _keep(self) -> int:

@@ -152,6 +152,15 @@ async def _wait_for_owner(
     return effects
 
 
+async def keep_failed(db: AsyncConnection, *, bot_id: int, update_id: int, event: Event | None) -> None:
+    """Keep an update whose effect cannot be carried out, for somebody to look at."""
+    if await inbox.take(db, bot_id=bot_id, update_id=update_id) and event is not None:
+        await inbox.keep(
+            db, bot_id=bot_id, update_id=update_id, state="failed", event=event,
+            chat_id=getattr(event, "chat_id", 0), topic_id=getattr(event, "topic_id", None),
+        )  # fmt: skip
+
+
 async def _ring_again(db: AsyncConnection, event: Event | None) -> Effects:
     """A repeated update has no effect, but its first ring may have been lost."""
     if not isinstance(event, Wrote | Edited):

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from topicwire.db import Database
+from topicwire.db import Database, insist
 from topicwire.domain import conversations, inbox, outbox
 from topicwire.domain.conversations import Change
 from topicwire.domain.groups import Lane
@@ -29,17 +29,28 @@ async def create(db: Database, channel: Channel, wording: Wording, lane: Lane, e
     conversation_id = entry.conversation_id or ""
     name = entry.topic_name or wording.topic_name(entry.email, conversation_id)
     topic_id = await channel.create_topic(lane.chat_id, name)
-    async with db.begin() as tx:
-        await conversations.lock_topic(tx, chat_id=lane.chat_id, topic_id=topic_id)
-        claimed = await conversations.claim_topic(
-            tx, conversation_id, chat_id=lane.chat_id, topic_id=topic_id, name=name
-        )
-        if not claimed:
-            await conversations.add_alias(tx, conversation_id, chat_id=lane.chat_id, topic_id=topic_id)
-        missed = await replay(tx, chat_id=lane.chat_id, topic_id=topic_id)
+
+    async def claim() -> tuple[bool, list[Change]]:
+        async with db.begin() as tx:
+            return await _claim(tx, conversation_id, chat_id=lane.chat_id, topic_id=topic_id, name=name)
+
+    claimed, missed = await insist(claim)
     if not claimed:
         await _discard(channel, lane.chat_id, topic_id)
     return missed
+
+
+async def _claim(
+    db: AsyncConnection, conversation_id: str, *, chat_id: int, topic_id: int, name: str
+) -> tuple[bool, list[Change]]:
+    """Give a conversation its topic, or keep the topic as an alias where it has one already."""
+    await conversations.lock_topic(db, chat_id=chat_id, topic_id=topic_id)
+    claimed = await conversations.claim_topic(
+        db, conversation_id, chat_id=chat_id, topic_id=topic_id, name=name
+    )
+    if not claimed:
+        await conversations.add_alias(db, conversation_id, chat_id=chat_id, topic_id=topic_id)
+    return claimed, await replay(db, chat_id=chat_id, topic_id=topic_id)
 
 
 async def replay(db: AsyncConnection, *, chat_id: int, topic_id: int) -> list[Change]:
