@@ -1,0 +1,142 @@
+"""A call's arguments: read from query, form, multipart or JSON, and understood as leniently as Telegram does.
+
+The Bot API's server sees every scalar as a string; structured values are JSON in a string.
+"""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.types import Receive, Scope
+
+from topicwire.sandbox.answers import RefusedError, bad_request
+
+BODY_LIMIT_BYTES = 1 << 20
+
+_NUMBER = re.compile(r"-?\d+")
+_FIELD_NAME = re.compile(rb'name="([^"]*)"')
+_FILE_NAME = re.compile(rb'filename="([^"]*)"')
+
+
+class Arguments:
+    """Named values; what is missing is empty, zero or false."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def text(self, name: str) -> str:
+        value = self.values.get(name)
+        if isinstance(value, str):
+            return value
+        if value is None:
+            return ""
+        return msgspec.json.encode(value).decode()
+
+    def integer(self, name: str) -> int:
+        """The leading digits; 0 for anything that is no number."""
+        return to_integer(self.text(name))
+
+    def boolean(self, name: str) -> bool:
+        return self.text(name).lower() in ("true", "yes", "1")
+
+    def structure(self, name: str, what: str) -> Any:
+        """The decoded JSON, None if absent; `what` names it in the refusal of broken JSON."""
+        value = self.values.get(name)
+        if not isinstance(value, str):
+            return value
+        if not value:
+            return None
+        try:
+            return msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            raise bad_request(f"can't parse {what} JSON object") from None
+
+    def lenient_structure(self, name: str) -> Any:
+        """The decoded JSON; broken JSON counts as absent, as it does for entities and allowed_updates."""
+        try:
+            return self.structure(name, name)
+        except RefusedError:
+            return None
+
+
+def to_integer(text: str) -> int:
+    match = _NUMBER.match(text.strip())
+    return int(match[0]) if match else 0
+
+
+async def read_arguments(scope: Scope, receive: Receive) -> Arguments:
+    """Every argument of a request, whatever way it came; refuses what is too large or cannot be read."""
+    values: dict[str, Any] = _parse_form(scope["query_string"])
+    if scope["method"] == "POST":
+        body = await _read_body(receive)
+        if body:
+            values.update(_parse_body(_content_type(scope), body))
+    return Arguments(values)
+
+
+def _content_type(scope: Scope) -> bytes:
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    return next((value for name, value in headers if name == b"content-type"), b"")
+
+
+async def _read_body(receive: Receive) -> bytes:
+    chunks, size = [], 0
+    while True:
+        event = await receive()
+        chunk = event.get("body", b"")
+        size += len(chunk)
+        if size > BODY_LIMIT_BYTES:
+            raise RefusedError(413, "Request Entity Too Large")
+        chunks.append(chunk)
+        if not event.get("more_body"):
+            return b"".join(chunks)
+
+
+def _parse_body(content_type: bytes, body: bytes) -> dict[str, Any]:
+    kind = content_type.partition(b";")[0].strip().lower()
+    if kind == b"application/json":
+        return _parse_json(body)
+    if kind == b"multipart/form-data":
+        return _parse_multipart(content_type, body)
+    return _parse_form(body)
+
+
+def _parse_form(body: bytes) -> dict[str, Any]:
+    if not body:
+        return {}
+    pairs = parse_qsl(body.decode(errors="surrogateescape"), keep_blank_values=True, errors="surrogateescape")
+    return dict(pairs)
+
+
+def _parse_json(body: bytes) -> dict[str, Any]:
+    try:
+        values = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise bad_request("can't parse request: object expected") from None
+    if not isinstance(values, dict):
+        raise bad_request("can't parse request: object expected")
+    return values
+
+
+def _parse_multipart(content_type: bytes, body: bytes) -> dict[str, Any]:
+    boundary = content_type.partition(b"boundary=")[2].partition(b";")[0].strip().strip(b'"')
+    if not boundary:
+        raise bad_request("can't parse request: boundary not found")
+    values: dict[str, Any] = {}
+    for part in body.split(b"--" + boundary)[1:-1]:
+        head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        name = _FIELD_NAME.search(head.replace(b'filename="', b'file="'))
+        if name is not None:
+            values[name[1].decode(errors="replace")] = _field(head, content.removesuffix(b"\r\n"))
+    return values
+
+
+def _field(head: bytes, content: bytes) -> Any:
+    file_name = _FILE_NAME.search(head)
+    if file_name is None:
+        return content.decode(errors="surrogateescape")
+    return {"file_name": file_name[1].decode(errors="replace"), "size": len(content)}

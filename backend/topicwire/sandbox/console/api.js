@@ -1,0 +1,39 @@
+// The control API: what people do in their Telegram, and the stream of what happens.
+
+const BASE = new URL("api/", location.href.split(/[?#]/)[0]);
+
+async function call(method, path, body) {
+  const response = await fetch(new URL(path, BASE), {
+    method,
+    headers: body ? { "Content-Type": "application/json" } : {},
+    body: body ? JSON.stringify(body) : undefined,
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error || response.statusText);
+  return answer;
+}
+
+export const state = () => call("GET", "state");
+export const messages = (chat, thread, before) =>
+  call("GET", `chats/${chat}/topics/${thread}/messages${before ? `?before=${before}` : ""}`);
+export const post = (chat, body) => call("POST", `chats/${chat}/messages`, body);
+export const edit = (chat, id, body) => call("POST", `chats/${chat}/messages/${id}/edit`, body);
+export const react = (chat, id, body) => call("POST", `chats/${chat}/messages/${id}/reaction`, body);
+export const remove = (chat, id, as) => call("DELETE", `chats/${chat}/messages/${id}?as=${as}`);
+export const createTopic = (chat, body) => call("POST", `chats/${chat}/topics`, body);
+/** `act` is rename, close, reopen, delete or read. */
+export const topic = (chat, thread, act, body) => call("POST", `chats/${chat}/topics/${thread}/${act}`, body || {});
+export const setBot = (chat, body) => call("POST", `chats/${chat}/bot`, body);
+export const setForum = (chat, on) => call("POST", `chats/${chat}/forum`, { on });
+
+/** Calls `onEvent` for each event and `onLink(true | false)` as the stream comes and goes. */
+export function listen(onEvent, onLink) {
+  const stream = new EventSource(new URL("events", BASE));
+  stream.addEventListener("open", () => onLink(true));
+  stream.addEventListener("error", () => {
+    onLink(false);
+    // A stream that ended for good is not tried again by the browser.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => listen(onEvent, onLink), 1500);
+  });
+  stream.addEventListener("message", (event) => onEvent(JSON.parse(event.data)));
+}

@@ -1,0 +1,67 @@
+// Names, times and one-line summaries as people read them.
+
+const TIME = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
+const WEEKDAY = new Intl.DateTimeFormat([], { weekday: "short" });
+const DAY = new Intl.DateTimeFormat([], { day: "numeric", month: "long" });
+const SHORT_DAY = new Intl.DateTimeFormat([], { day: "2-digit", month: "2-digit", year: "2-digit" });
+
+export const time = (seconds) => TIME.format(seconds * 1000);
+
+/** The date as a list shows it: a time today, a weekday this week, else a date. */
+export function listDate(seconds) {
+  const age = startOfDay(Date.now()) - startOfDay(seconds * 1000);
+  if (age <= 0) return time(seconds);
+  return age < 7 * 864e5 ? WEEKDAY.format(seconds * 1000) : SHORT_DAY.format(seconds * 1000);
+}
+
+export function dayName(seconds) {
+  const age = Math.round((startOfDay(Date.now()) - startOfDay(seconds * 1000)) / 864e5);
+  return ["Today", "Yesterday"][age] ?? DAY.format(seconds * 1000);
+}
+
+export const isSameDay = (one, other) => startOfDay(one * 1000) === startOfDay(other * 1000);
+
+function startOfDay(milliseconds) {
+  return new Date(milliseconds).setHours(0, 0, 0, 0);
+}
+
+export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
+
+/** One of Telegram's seven colours, by id, as it gives them to people. */
+export const colour = (id) => Math.abs(id) % 7;
+
+export const isService = (message) => serviceText(message, "") !== null;
+
+/** What a service message says; null for any other message. */
+export function serviceText(message, who) {
+  if (message.forum_topic_created) return `${who} created the topic “${message.forum_topic_created.name}”`;
+  if (message.forum_topic_closed) return `${who} closed the topic`;
+  if (message.forum_topic_reopened) return `${who} reopened the topic`;
+  if (message.forum_topic_edited) {
+    const name = message.forum_topic_edited.name;
+    return name ? `${who} renamed the topic to “${name}”` : `${who} changed the topic’s icon`;
+  }
+  return null;
+}
+
+const MEDIA = {
+  photo: "🖼 Photo",
+  voice: "🎤 Voice message",
+  document: "📎 File",
+  video: "🎬 Video",
+  sticker: "Sticker",
+  location: "📍 Location",
+};
+
+/** A message in one line. */
+export function summary(message) {
+  if (message.text) return message.text.replaceAll("\n", " ");
+  if (message.sticker) return `${message.sticker.emoji} Sticker`;
+  const kind = Object.keys(MEDIA).find((each) => message[each]);
+  const label = kind === "document" ? `📎 ${message.document.file_name}` : MEDIA[kind] ?? "Message";
+  return message.caption ? `${label.split(" ")[0]} ${message.caption.replaceAll("\n", " ")}` : label;
+}
+
+export function fileSize(bytes) {
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}

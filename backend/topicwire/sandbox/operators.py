@@ -1,0 +1,226 @@
+"""What people do in their Telegram: the operators' side of the sandbox, with the rules that bind people."""
+
+from typing import Any, TypeVar
+
+from topicwire.sandbox import text as texts
+from topicwire.sandbox.answers import bad_request
+from topicwire.sandbox.backend import Backend
+from topicwire.sandbox.samples import sample
+from topicwire.sandbox.world import (
+    ADMIN_RIGHTS,
+    GENERAL,
+    ICON_COLORS,
+    MARA,
+    MEMBER_RIGHTS,
+    Chat,
+    Member,
+    Message,
+    Person,
+    Topic,
+    new_chat,
+)
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+STATUSES = ("creator", "administrator", "member", "restricted", "left", "kicked")
+
+
+class Operators:
+    """Acts of people, checked as their apps and Telegram check them; refusals say what is wrong."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._world = backend.world
+
+    def chat(self, chat_id: int) -> Chat:
+        return _found(self._world.chats.get(chat_id), f"there is no chat {chat_id}")
+
+    def topic(self, chat: Chat, thread: int) -> Topic:
+        return _found(chat.topic(thread), f"there is no topic {thread}")
+
+    def message(self, chat: Chat, message_id: int) -> Message:
+        return _found(chat.messages.get(message_id), f"there is no message {message_id}")
+
+    def post(
+        self, chat: Chat, person_id: int, thread: int | None, content: Json, reply_to: int | None = None
+    ) -> Message:
+        """A message by somebody in the group; General where there are no topics."""
+        role = self._member(chat, person_id)
+        thread = None if thread == GENERAL or not chat.is_forum else thread
+        topic = self.topic(chat, thread or GENERAL)
+        if not chat.may_write(person_id, topic):
+            raise bad_request("TOPIC_CLOSED")
+        if not role.may_send():
+            raise bad_request("this person may not send messages here")
+        if reply_to is not None:
+            self.message(chat, reply_to)
+        return self._backend.say(chat, person_id, content, thread=thread, reply_to=reply_to)
+
+    def text(self, text: str, entities: Any) -> Json:
+        """A text's content, cleaned, with Telegram's own entities added."""
+        cleaned, kept = texts.clean(text, texts.parse_entities(entities))
+        if len(cleaned) > texts.TEXT_LIMIT:
+            raise bad_request("message is too long")
+        return {"text": cleaned, "entities": kept} if kept else {"text": cleaned}
+
+    def media(self, kind: str, caption: str) -> Json:
+        """A sample's content; no file is behind its ids."""
+        cleaned, entities = texts.clean(caption, []) if caption.strip() else ("", [])
+        return _found(sample(self._world, kind, cleaned, entities), f"there is no sample of kind {kind!r}")
+
+    def edit(self, chat: Chat, person_id: int, message_id: int, text: str, entities: Any) -> Message:
+        """Only one's own text or caption; what stays the same is no edit."""
+        message = self.message(chat, message_id)
+        if message.author != person_id or message.service:
+            raise bad_request("only one's own messages can be edited")
+        content = self._edited(message, self.text(text, entities))
+        if content != message.content:
+            self._backend.edit(chat, message, content)
+        return message
+
+    def delete(self, chat: Chat, person_id: int, message_id: int) -> None:
+        message = self.message(chat, message_id)
+        if message.author != person_id and not chat.member(person_id).may("can_delete_messages"):
+            raise bad_request("this person may not delete others' messages")
+        if "forum_topic_created" in message.content:
+            raise bad_request("a topic's first message goes only with the topic")
+        self._backend.delete(chat, message)
+
+    def react(self, chat: Chat, person_id: int, message_id: int, emoji: str) -> Message:
+        """An empty emoji takes the reaction back."""
+        self._member(chat, person_id)
+        message = self.message(chat, message_id)
+        reactions = [{"type": "emoji", "emoji": emoji}] if emoji else []
+        self._backend.react(chat, message, person_id, reactions)
+        return message
+
+    def create_topic(self, chat: Chat, person_id: int, name: str, color: int) -> Topic:
+        self._managing(chat, person_id)
+        if not chat.is_forum:
+            raise bad_request("the chat is not a forum")
+        if color and color not in ICON_COLORS:
+            raise bad_request("invalid icon color specified")
+        return self._backend.create_topic(chat, person_id, _name(name), color=color)
+
+    def rename(self, chat: Chat, person_id: int, thread: int, name: str) -> Topic:
+        topic = self._manageable(chat, person_id, thread)
+        cleaned = _name(name)
+        if cleaned != topic.name:
+            self._backend.edit_topic(chat, person_id, topic, name=cleaned)
+        return topic
+
+    def close(self, chat: Chat, person_id: int, thread: int) -> Topic:
+        topic = self._manageable(chat, person_id, thread)
+        if not topic.closed:
+            self._backend.close_topic(chat, person_id, topic)
+        return topic
+
+    def reopen(self, chat: Chat, person_id: int, thread: int) -> Topic:
+        topic = self._manageable(chat, person_id, thread)
+        if topic.closed:
+            self._backend.reopen_topic(chat, person_id, topic)
+        return topic
+
+    def delete_topic(self, chat: Chat, person_id: int, thread: int) -> Topic:
+        topic = self.topic(chat, thread)
+        if thread == GENERAL:
+            raise bad_request("General cannot be deleted")
+        if not chat.member(person_id).may("can_delete_messages"):
+            raise bad_request("this person may not delete topics")
+        self._backend.delete_topic(chat, topic)
+        return topic
+
+    def read(self, chat: Chat, thread: int) -> None:
+        topic = self.topic(chat, thread)
+        if topic.unread:
+            self._backend.read_topic(chat, topic)
+
+    def create_chat(self, title: str, kind: str, *, is_forum: bool, bot: str) -> Chat:
+        """A new group; `bot` is the bot's status in it, `none` for not there at all."""
+        if kind not in ("supergroup", "group"):
+            raise bad_request("type must be supergroup or group")
+        if is_forum and kind == "group":
+            raise bad_request("only a supergroup can be a forum")
+        chat_id = (-1002008002000 if kind == "supergroup" else -2008002000) - self._world.next_chat
+        self._world.next_chat += 1
+        chat = new_chat(chat_id, title or "Group", kind=kind, is_forum=is_forum)
+        self._world.chats[chat_id] = chat
+        if bot == "none":
+            self._backend.changed_chat(chat)
+        else:
+            self.set_bot(chat, bot, None, actor=MARA)
+        return chat
+
+    def set_bot(self, chat: Chat, status: str, rights: list[str] | None, *, actor: int) -> Member:
+        """The bot's role; rights of None are all that the status can have."""
+        return self.set_member(chat, self._world.bot.id, status, rights, actor=actor)
+
+    def set_member(
+        self, chat: Chat, person_id: int, status: str, rights: list[str] | None, *, actor: int
+    ) -> Member:
+        possible = {"administrator": ADMIN_RIGHTS, "restricted": MEMBER_RIGHTS}.get(status, ())
+        if status not in STATUSES:
+            raise bad_request(f"status must be one of {', '.join(STATUSES)}")
+        unknown = [right for right in rights or [] if right not in possible]
+        if unknown:
+            raise bad_request(f"{status} has no right called {unknown[0]}")
+        everything = list(possible) if status == "administrator" else []
+        role = Member(status, everything if rights is None else list(rights))
+        self._backend.set_member(chat, person_id, role, actor=actor)
+        return role
+
+    def set_forum(self, chat: Chat, *, is_forum: bool) -> None:
+        if is_forum and chat.type != "supergroup":
+            raise bad_request("only a supergroup can be a forum")
+        self._backend.set_forum(chat, is_forum=is_forum)
+
+    def add_person(self, chat: Chat, first_name: str, username: str, status: str) -> Person:
+        """Somebody new in the group."""
+        if not first_name:
+            raise bad_request("first_name is empty")
+        person = Person(5210050000 + self._world.next_person, first_name, username=username or None)
+        self._world.next_person += 1
+        self._world.people[person.id] = person
+        self.set_member(chat, person.id, status, None, actor=MARA)
+        return person
+
+    def _member(self, chat: Chat, person_id: int) -> Member:
+        person = self._world.people.get(person_id)
+        if person is None or person_id == self._world.bot.id:
+            raise bad_request(f"there is no person {person_id}")
+        role = chat.member(person_id)
+        if not role.is_in():
+            raise bad_request(f"{person.first_name} is not in this chat")
+        return role
+
+    def _managing(self, chat: Chat, person_id: int) -> None:
+        if not self._member(chat, person_id).may("can_manage_topics"):
+            raise bad_request("this person may not manage topics")
+
+    def _manageable(self, chat: Chat, person_id: int, thread: int) -> Topic:
+        topic = self.topic(chat, thread)
+        if topic.creator != person_id:
+            self._managing(chat, person_id)
+        return topic
+
+    def _edited(self, message: Message, fresh: Json) -> Json:
+        if "text" in message.content:
+            return fresh
+        kept = {name: value for name, value in message.content.items() if not name.startswith("caption")}
+        return kept | {
+            f"caption{'_entities' if name == 'entities' else ''}": value for name, value in fresh.items()
+        }
+
+
+def _found(thing: T | None, otherwise: str) -> T:
+    if thing is None:
+        raise bad_request(otherwise)
+    return thing
+
+
+def _name(raw: str) -> str:
+    name = texts.topic_name(raw)
+    if not name:
+        raise bad_request("name must be non-empty")
+    return name

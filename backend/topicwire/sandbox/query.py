@@ -1,0 +1,196 @@
+"""One Bot API call under way: its arguments and the checks that many methods share, in the server's order."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from topicwire.sandbox.answers import bad_request, forbidden, not_in_the_sandbox, too_many_requests
+from topicwire.sandbox.arguments import Arguments, to_integer
+from topicwire.sandbox.backend import Backend
+from topicwire.sandbox.clock import Clock
+from topicwire.sandbox.flood import Cost, Limits
+from topicwire.sandbox.text import RAW_LIMIT_BYTES, Entity, check_utf8, parse_entities
+from topicwire.sandbox.updates import Feed
+from topicwire.sandbox.webhook import WebhookEngine
+from topicwire.sandbox.world import GENERAL, Chat, Member, Message, Topic, World
+
+Json = dict[str, Any]
+
+_KNOWN_MODES = {"markdown": "Markdown", "markdownv2": "MarkdownV2", "html": "HTML"}
+_CHAT_NAMES = {"supergroup": "supergroup chat", "group": "group chat"}
+
+
+@dataclass(slots=True)
+class Markup:
+    """A reply_markup: `inline` is the keyboard itself, `other` a keyboard that no edit accepts."""
+
+    inline: Json | None = None
+    other: bool = False
+
+
+@dataclass(slots=True)
+class Query:
+    """What a method needs: the arguments, the world, and who keeps the limits."""
+
+    arguments: Arguments
+    backend: Backend
+    limits: Limits
+    clock: Clock
+    feed: Feed
+    webhook: WebhookEngine
+
+    @property
+    def world(self) -> World:
+        return self.backend.world
+
+    @property
+    def bot_id(self) -> int:
+        return self.backend.world.bot.id
+
+    async def chat(self, cost: Cost = Cost.FREE) -> Chat:
+        """The group that chat_id names, once the call has its place in the windows and the bot has access."""
+        raw = self.arguments.text("chat_id")
+        if not raw:
+            raise bad_request("chat_id is empty")
+        chat = self._find_chat(0 if raw.startswith("@") else to_integer(raw))
+        await self._pass_flood(cost, chat.id)
+        _check_access(chat, chat.member(self.bot_id))
+        return chat
+
+    async def forum(self, cost: Cost = Cost.MESSAGE) -> Chat:
+        """The same for methods that need topics."""
+        chat = await self.chat(cost)
+        if not chat.is_forum:
+            raise bad_request("the chat is not a forum")
+        return chat
+
+    def role(self, chat: Chat) -> Member:
+        """What the bot is in that group."""
+        return chat.member(self.bot_id)
+
+    def thread_id(self) -> int:
+        """message_thread_id; garbage and negative numbers are 0."""
+        return max(0, self.arguments.integer("message_thread_id"))
+
+    def known_topic(self, chat: Chat, thread: int, right: str, refusal: str) -> Topic:
+        """The topic that a topic method is about, provided that the bot may manage it.
+
+        The missing right is told in a sentence if the server knows the topic, else by the backend's own word.
+        """
+        if thread <= 0:
+            raise bad_request("invalid forum topic identifier specified")
+        topic = chat.topic(thread)
+        is_own = topic is not None and topic.creator == self.bot_id
+        if not is_own and not self.role(chat).may(right):
+            is_known = topic is not None and topic.looked_up is not None
+            raise bad_request(refusal if is_known else "CHAT_ADMIN_REQUIRED")
+        if topic is None:
+            raise bad_request("TOPIC_ID_INVALID")
+        return topic
+
+    def thread_to_write(self, chat: Chat) -> int | None:
+        """The topic that a message goes to: message_thread_id looked up as the server does; None is General.
+
+        Where there are no topics the thread is silently ignored.
+        """
+        thread = self.thread_id()
+        if thread == 0 or not chat.is_forum:
+            return None
+        topic = chat.topics.get(thread)
+        if thread == GENERAL or topic is None:
+            raise bad_request("message thread not found")
+        now = self.clock.now()
+        if topic.is_cached(now):
+            return thread
+        if topic.deleted:
+            raise bad_request("message thread not found")
+        topic.looked_up = now
+        return thread
+
+    def check_may_write(self, chat: Chat, thread: int | None) -> None:
+        """What the backend refuses at last: restricted bots, vanished and closed topics."""
+        if not self.role(chat).may_send():
+            raise bad_request("not enough rights to send text messages to the chat")
+        topic = chat.topic(thread)
+        if topic is None:
+            raise bad_request("TOPIC_DELETED")  # it was still in the server's cache
+        if not chat.may_write(self.bot_id, topic):
+            raise bad_request("TOPIC_CLOSED")
+
+    def message(self, chat: Chat, purpose: str) -> Message:
+        """The message that message_id names; `purpose` as in "message to edit"."""
+        message = chat.messages.get(self.arguments.integer("message_id"))
+        if message is None:
+            raise bad_request(f"{purpose} not found")
+        return message
+
+    def own_message(self, chat: Chat) -> Message:
+        """The message to edit: the bot's own and no service message."""
+        message = self.message(chat, "message to edit")
+        if message.author != self.bot_id or message.service:
+            raise bad_request("message can't be edited")
+        return message
+
+    def text(self) -> tuple[str, list[Entity]]:
+        """text and entities as far as they are checked before anything else."""
+        text = self.arguments.text("text")
+        if not text:
+            raise bad_request("message text is empty")
+        check_utf8(text)
+        if len(text.encode()) > RAW_LIMIT_BYTES:
+            raise bad_request("text is too long")
+        self._check_parse_mode()  # the server looks at entities only where there is no parse_mode
+        return text, parse_entities(self.arguments.lenient_structure("entities"))
+
+    def markup(self) -> Markup:
+        """reply_markup by its kind; one without content counts as none."""
+        raw = self.arguments.structure("reply_markup", "reply keyboard markup")
+        if raw is None:
+            return Markup()
+        if not isinstance(raw, dict):
+            raise bad_request("object expected as reply markup")
+        if raw.get("keyboard"):
+            return Markup(other=True)
+        if raw.get("inline_keyboard"):
+            return Markup(inline={"inline_keyboard": _check_rows(raw["inline_keyboard"])})
+        return Markup(other=bool(raw.get("remove_keyboard") or raw.get("force_reply")))
+
+    def _check_parse_mode(self) -> None:
+        mode = self.arguments.text("parse_mode").lower()
+        if mode in ("", "none"):
+            return
+        if mode not in _KNOWN_MODES:
+            raise bad_request("unsupported parse_mode")
+        raise not_in_the_sandbox(f"parse_mode {_KNOWN_MODES[mode]}")
+
+    def _find_chat(self, chat_id: int) -> Chat:
+        person = self.world.people.get(chat_id)
+        if person is not None:
+            is_bot = "the bot can't send messages to the bot"
+            raise forbidden(is_bot if person.is_bot else "bot can't initiate conversation with a user")
+        chat = self.world.chats.get(chat_id)
+        if chat is None or self.bot_id not in chat.members:
+            raise bad_request("chat not found")
+        return chat
+
+    async def _pass_flood(self, cost: Cost, chat_id: int) -> None:
+        # The one gate that every limited call goes through, and asynchronous for this reason: Telegram
+        # holds a call for waits up to 8 s (typing 2 s) instead of refusing it, which would be done here.
+        seconds = self.limits.admit(cost, chat_id, self.clock.now())
+        if seconds:
+            raise too_many_requests(seconds)
+
+
+def _check_access(chat: Chat, role: Member) -> None:
+    if role.status == "kicked":
+        raise forbidden(f"bot was kicked from the {_CHAT_NAMES[chat.type]}")
+    if role.status == "left":
+        raise forbidden(f"bot is not a member of the {_CHAT_NAMES[chat.type]}")
+
+
+def _check_rows(rows: Any) -> list[list[Json]]:
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise bad_request('field "inline_keyboard" of the InlineKeyboardMarkup must be an Array of Arrays')
+    for button in (button for row in rows for button in row):
+        if not isinstance(button, dict) or not isinstance(button.get("text"), str):
+            raise bad_request("can't parse inline keyboard button: Can't find field \"text\"")
+    return rows

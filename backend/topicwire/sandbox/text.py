@@ -1,0 +1,247 @@
+"""Text as Telegram keeps it: cleaned, measured, its entities checked and the obvious ones found. Pure.
+
+Follows the open part of the server (tdlib, `MessageEntity.cpp` and `misc.cpp`). Offsets and lengths are
+UTF-16 units; the limit of 4096 counts code points.
+"""
+
+import re
+from typing import Any
+
+from topicwire.sandbox.answers import bad_request
+from topicwire.sandbox.links import find_links
+
+Entity = dict[str, Any]
+
+TEXT_LIMIT = 4096
+CAPTION_LIMIT = 1024
+RAW_LIMIT_BYTES = 1 << 15
+KEPT_LIMIT_BYTES = 35_000
+
+_REMOVED = ["\r", *map(chr, range(0x2028, 0x202F)), "\u030a", "\u0333", "\u033f"]
+_CLEANING = {code: " " for code in range(32) if code not in (10, 13)} | {ord(c): "" for c in _REMOVED}
+_DIRECTION_MARKS = re.compile("[\u200e\u200f]{2,}")
+
+_PLAIN = {
+    "bold",
+    "italic",
+    "underline",
+    "strikethrough",
+    "spoiler",
+    "blockquote",
+    "expandable_blockquote",
+    "code",
+}
+_WITH_FIELD = {
+    "pre": "language",
+    "text_link": "url",
+    "text_mention": "user",
+    "custom_emoji": "custom_emoji_id",
+}
+_OPTIONAL_FIELD = {"pre"}
+_FOUND_BY_TELEGRAM = {
+    "mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "bank_card_number",
+}  # fmt: skip
+# Inside these nothing is looked for: they already say what their text is.
+_OPAQUE = {"code", "pre", "text_link", "text_mention", "custom_emoji"}
+
+_SHORT_USERNAMES = {"gif", "nft", "pic", "ufc", "vid"}
+_MENTION = re.compile(r"(?<!\w)@([A-Za-z0-9_]{2,32})(?![\w])")
+_COMMAND = re.compile(r"(?<![\w/<>])/[A-Za-z0-9_]{1,64}(?:@[A-Za-z0-9_]{3,32})?(?![\w/<>@])")
+_HASHTAG = re.compile(r"(?<![\w\u200c\u00b7])#[\w\u200c\u00b7]{1,256}(?:@[A-Za-z0-9_]{3,32})?(?![#])")
+
+
+def utf16_length(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
+def check_utf8(text: str) -> None:
+    """Refuses lone surrogates and bytes that were no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise bad_request("strings must be encoded in UTF-8") from None
+
+
+def parse_entities(raw: Any) -> list[Entity]:
+    """The caller's entities in Telegram's terms; those of kinds that only Telegram finds are dropped."""
+    parsed = [_parse_entity(item) for item in raw] if isinstance(raw, list) else []
+    return [entity for entity in parsed if entity is not None]
+
+
+def clean(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
+    """The text as it will be kept, with the given entities moved along and Telegram's own added.
+
+    Refuses text that is empty once cleaned and entities that leave the text or cut a character in two.
+    """
+    check_utf8(text)
+    kept = entities and [dict(entity) for entity in entities if entity["length"] > 0]
+    cleaned = _clean_characters(text)
+    if kept:
+        _move(kept, text)
+    return _trim(cleaned, kept)
+
+
+def find_entities(text: str) -> list[Entity]:
+    """What Telegram makes active by itself: links, addresses, mentions, hashtags and commands."""
+    if not any(sign in text for sign in "@#/."):
+        return []
+    taken: list[tuple[int, int]] = []
+    found: list[tuple[int, int, str]] = []
+    for kind, start, end in [*_found_by_pattern(text), *find_links(text)]:
+        if all(end <= begin or start >= stop for begin, stop in taken):
+            taken.append((start, end))
+            found.append((start, end, kind))
+    return [
+        {"offset": utf16_length(text[:start]), "length": utf16_length(text[start:end]), "type": kind}
+        for start, end, kind in sorted(found)
+    ]
+
+
+def topic_name(text: str) -> str:
+    """A topic's name as Telegram keeps it: on one line, single spaces, at most 128 characters."""
+    check_utf8(text)
+    return " ".join(text.translate(_CLEANING).split())[:128].rstrip()
+
+
+def _parse_entity(item: Any) -> Entity | None:
+    if not isinstance(item, dict):
+        raise _bad_entity("expected an Object")
+    kind = item.get("type")
+    place = {name: _whole_number(item, name) for name in ("offset", "length")}
+    if not isinstance(kind, str) or not kind:
+        raise _bad_entity("Type is not specified" if kind == "" else 'Can\'t find field "type"')
+    if kind in _FOUND_BY_TELEGRAM:
+        return None
+    return {"type": kind, **place, **_entity_fields(kind, item)}
+
+
+def _entity_fields(kind: str, item: Entity) -> Entity:
+    if kind in _PLAIN:
+        return {}
+    field = _WITH_FIELD.get(kind)
+    if field is None:
+        raise _bad_entity("Unsupported type specified")
+    if item.get(field):
+        return {field: item[field]}
+    if kind in _OPTIONAL_FIELD:
+        return {}
+    raise _bad_entity(f'Can\'t find field "{field}"')
+
+
+def _whole_number(item: Entity, name: str) -> int:
+    value = item.get(name)
+    if value is None:
+        raise _bad_entity(f'Can\'t find field "{name}"')
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        raise _bad_entity(f'Field "{name}" must be of type Number') from None
+    if not 0 <= number <= 1_000_000:
+        raise bad_request(f"receive an entity with incorrect {name} {number}")
+    return number
+
+
+def _bad_entity(why: str) -> Exception:
+    return bad_request(f"can't parse MessageEntity: {why}")
+
+
+def _clean_characters(text: str) -> str:
+    cleaned = text.translate(_CLEANING)
+    if "\u200e" in cleaned or "\u200f" in cleaned:
+        cleaned = _DIRECTION_MARKS.sub(lambda run: "\u200c" * (len(run[0]) - 1) + run[0][-1], cleaned)
+    if len(cleaned) * 4 > KEPT_LIMIT_BYTES:
+        cleaned = cleaned.encode()[:KEPT_LIMIT_BYTES].decode(errors="ignore")
+    return cleaned
+
+
+def _move(entities: list[Entity], text: str) -> None:
+    """Checks that entities begin and end between characters, and moves them to where cleaning leaves them."""
+    places, kept, total = _places(text)
+    for entity in entities:
+        start, end = entity["offset"], entity["offset"] + entity["length"]
+        if start >= total:
+            raise bad_request(f"entity begins after the end of the text at UTF-16 offset {start}")
+        if start not in places:
+            raise bad_request(
+                f"entity begins in a middle of a UTF-16 symbol at byte offset {_byte(text, start)}"
+            )
+        if end > total:
+            raise bad_request(
+                f"entity beginning at UTF-16 offset {start} ends after the end of the text"
+                f" at UTF-16 offset {end}"
+            )
+        if end not in places:
+            raise bad_request(
+                f"entity beginning at UTF-16 offset {start} ends in a middle of a UTF-16 symbol"
+                f" at byte offset {_byte(text, end)}"
+            )
+        entity["offset"] = kept[places[start]]
+        entity["length"] = kept[places[end]] - kept[places[start]]
+
+
+def _places(text: str) -> tuple[dict[int, int], list[int], int]:
+    """UTF-16 offset to index of the character; UTF-16 offset after cleaning by index; total length."""
+    places, kept = {}, []
+    offset = left = 0
+    for index, character in enumerate(text):
+        places[offset] = index
+        kept.append(left)
+        units = 2 if ord(character) > 0xFFFF else 1
+        offset += units
+        left += 0 if _CLEANING.get(ord(character)) == "" else units
+    places[offset] = len(text)
+    kept.append(left)
+    return places, kept, offset
+
+
+def _byte(text: str, offset: int) -> int:
+    """The byte offset just behind the character that the UTF-16 offset falls into."""
+    units = text.encode("utf-16-le")[: 2 * (offset + 1)]
+    return len(units.decode("utf-16-le").encode())
+
+
+def _trim(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
+    text = text.rstrip(" \n")
+    if not text:
+        raise bad_request("text must be non-empty")
+    length = utf16_length(text)
+    for entity in entities:
+        entity["length"] = min(entity["length"], length - entity["offset"])
+    entities = [entity for entity in entities if entity["length"] > 0]
+    # A leading blank that somebody formatted stays, as it does on Telegram.
+    blanks = len(text) - len(text.lstrip(" \n"))
+    blanks = min([blanks, *(entity["offset"] for entity in entities)])
+    for entity in entities:
+        entity["offset"] -= blanks
+    text = text[blanks:]
+    return text, _merge(entities, find_entities(text))
+
+
+def _merge(given: list[Entity], found: list[Entity]) -> list[Entity]:
+    if not given:
+        return found
+    opaque = [entity for entity in given if entity["type"] in _OPAQUE]
+    free = [entity for entity in found if not any(_touch(entity, other) for other in opaque)]
+    return sorted(given + free, key=lambda entity: (entity["offset"], -entity["length"]))
+
+
+def _touch(one: Entity, other: Entity) -> bool:
+    return bool(
+        one["offset"] < other["offset"] + other["length"] and other["offset"] < one["offset"] + one["length"]
+    )
+
+
+def _found_by_pattern(text: str) -> list[tuple[str, int, int]]:
+    return [
+        *(("mention", *match.span()) for match in _MENTION.finditer(text) if _is_username(match[1])),
+        *(("bot_command", *match.span()) for match in _COMMAND.finditer(text)),
+        *(("hashtag", *match.span()) for match in _HASHTAG.finditer(text) if _has_letter(match[0])),
+    ]
+
+
+def _is_username(name: str) -> bool:
+    return len(name) >= 4 or name.lower() in _SHORT_USERNAMES
+
+
+def _has_letter(hashtag: str) -> bool:
+    return any(character.isalpha() for character in hashtag.partition("@")[0])
