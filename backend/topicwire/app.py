@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import hmac
 from collections.abc import AsyncIterator
 
 import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,7 +16,7 @@ from starlette.websockets import WebSocket
 
 from topicwire import logs, wiring
 from topicwire.errors import UnavailableError
-from topicwire.settings import Settings
+from topicwire.settings import Settings, is_loopback
 from topicwire.visitor import socket
 from topicwire.visitor.embed import Files
 
@@ -37,9 +39,12 @@ def create(settings: Settings) -> Starlette:
         Route("/telegram/{bot_id:int}", _telegram, methods=["POST"]),
         Route("/healthz", _healthz),
         Route("/readyz", _readyz),
+        Route("/metrics", _metrics),
         *files.routes(demo=settings.local),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.settings = settings
+    return app
 
 
 def _parts(connection: Request | WebSocket) -> wiring.Web:
@@ -60,8 +65,24 @@ async def _healthz(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+async def _metrics(request: Request) -> Response:
+    """The counters of this process, for this machine or who has `METRICS_TOKEN`."""
+    if not _may_look_inside(request):
+        return Response(status_code=404)
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _may_look_inside(request: Request) -> bool:
+    settings: Settings = request.app.state.settings
+    if request.client is not None and is_loopback(request.client.host):
+        return True
+    given = request.headers.get("authorization", "").encode()
+    token = settings.metrics_token
+    return token is not None and hmac.compare_digest(given, f"Bearer {token}".encode())
+
+
 async def _readyz(request: Request) -> Response:
-    """Database, Redis, and a worker seen lately; 503 names what fails."""
+    """Database, Redis, and a worker seen lately; 503 otherwise, to those who may see it with names."""
     services = _parts(request).services
     failing = []
     try:
@@ -70,9 +91,10 @@ async def _readyz(request: Request) -> Response:
     except (UnavailableError, TimeoutError):
         failing.append("database")
     failing += await services.jobs.failing()
-    return JSONResponse(
-        {"status": "failing" if failing else "ok", "failing": failing}, 503 if failing else 200
-    )
+    answer: dict[str, object] = {"status": "failing" if failing else "ok"}
+    if _may_look_inside(request):
+        answer["failing"] = failing
+    return JSONResponse(answer, 503 if failing else 200)
 
 
 def serve(settings: Settings) -> None:
