@@ -15,6 +15,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from topicwire import logs, wiring
+from topicwire.domain import projects
 from topicwire.errors import UnavailableError
 from topicwire.settings import Settings, is_loopback
 from topicwire.visitor import socket
@@ -40,8 +41,10 @@ def create(settings: Settings) -> Starlette:
         Route("/healthz", _healthz),
         Route("/readyz", _readyz),
         Route("/metrics", _metrics),
-        *files.routes(demo=settings.local),
+        *files.routes(),
     ]
+    if settings.local:  # the demo shop is nobody else's business
+        routes += files.demo_routes(_first_key)
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.settings = settings
     return app
@@ -58,6 +61,12 @@ async def _visitor(websocket: WebSocket) -> None:
 
 async def _telegram(request: Request) -> Response:
     return await _parts(request).webhook.receive(request)
+
+
+async def _first_key(request: Request) -> str | None:
+    async with _parts(request).services.db.statement() as db:
+        oldest = await projects.every(db)
+    return str(oldest[0]["key"]) if oldest else None
 
 
 async def _healthz(request: Request) -> Response:

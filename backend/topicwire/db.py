@@ -37,7 +37,10 @@ metadata = MetaData(
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 COMMAND_TIMEOUT = 18  # seconds; below the 40 s after which a socket whose reader is stuck is closed
-AWAY = (OSError, PoolTimeout, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncio.TimeoutError)
+# asyncpg adds these names to itself in a way that mypy cannot follow.
+InterfaceError: type[Exception] = asyncpg.InterfaceError  # type: ignore[attr-defined]
+PostgresError: type[Exception] = asyncpg.PostgresError  # type: ignore[attr-defined]
+AWAY = (OSError, PoolTimeout, InterfaceError, asyncpg.PostgresConnectionError, TimeoutError)
 
 
 class Database:
@@ -146,7 +149,7 @@ def migrate(url: str) -> None:
     config.attributes["url"] = engine_url(url)
     try:
         command.upgrade(config, "head")
-    except (*AWAY, DBAPIError, asyncpg.PostgresError) as error:
+    except (*AWAY, DBAPIError, PostgresError) as error:
         reason = str(getattr(error, "orig", None) or error).split("\n")[0]
         raise MisconfiguredError(f"DATABASE_URL: {shown(url)} cannot be used: {reason}") from error
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import structlog
@@ -19,6 +19,7 @@ from arq.worker import func
 from redis.exceptions import RedisError
 
 from topicwire import jobs, logs, wiring
+from topicwire.background import outlive
 from topicwire.errors import UnavailableError
 from topicwire.jobs import QUEUE, WAKE
 from topicwire.settings import Settings
@@ -103,9 +104,9 @@ async def serve(settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def _background(settings: Settings, parts: wiring.Worker) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(_outlive("the janitor", parts.janitor.run))]
+    tasks = [asyncio.create_task(outlive("the janitor", parts.janitor.run))]
     if parts.bot is not None:
-        tasks.append(asyncio.create_task(_outlive("updates", lambda: _updates(settings, parts))))
+        tasks.append(asyncio.create_task(outlive("updates", lambda: _updates(settings, parts))))
     try:
         yield
     finally:
@@ -125,16 +126,6 @@ async def _updates(settings: Settings, parts: wiring.Worker) -> None:
         await webhook.set_up(
             db, parts.bot, bot_id=bot_id, url=settings.public_url, key=settings.secret_keys[0], holder=holder
         )
-
-
-async def _outlive(what: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Start a task again that ended by a bug of ours; nothing that runs for ever may end silently."""
-    while True:
-        try:
-            return await work()
-        except Exception:
-            log.exception("a background task broke, starting it again", task=what)
-            await asyncio.sleep(5)
 
 
 async def _supervise(settings: Settings, parts: wiring.Worker, stop: asyncio.Event) -> None:

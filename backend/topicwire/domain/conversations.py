@@ -153,7 +153,7 @@ class Message(Struct, frozen=True):
     at: datetime
     client_id: str | None = None
     author: str | None = None
-    entities: msgspec.Raw | None = None
+    entities: list[Any] | None = None
     state: str | None = None
     reason: str | None = None
     edited_at: datetime | None = None
@@ -425,8 +425,6 @@ async def before(db: AsyncConnection, conversation_id: str, *, seq: int, limit: 
 def message_of(row: Row[Any]) -> Message:
     """A row with (some of) MESSAGE_COLUMNS as a message."""
     values: dict[str, Any] = {name: getattr(row, name, None) for name in Message.__struct_fields__}
-    if values["entities"] is not None:
-        values["entities"] = msgspec.Raw(values["entities"])
     values["deleted"] = bool(values["deleted"])
     return Message(**values)
 

@@ -80,7 +80,7 @@ async def waiting(db: AsyncConnection, *, chat_id: int, topic_id: int) -> list[R
     return list(found)
 
 
-async def command(db: AsyncConnection, *, bot_id: int, update_id: int) -> bytes | None:
+async def command(db: AsyncConnection, *, bot_id: int, update_id: int) -> Any | None:
     """The event of a command that nobody has carried out yet; locked for this transaction."""
     found = await db.execute(
         text(
@@ -89,8 +89,7 @@ async def command(db: AsyncConnection, *, bot_id: int, update_id: int) -> bytes 
         ),
         {"bot": bot_id, "update": update_id},
     )
-    body = found.scalar_one_or_none()
-    return None if body is None else str(body).encode()
+    return found.scalar_one_or_none()
 
 
 async def commands(db: AsyncConnection) -> list[tuple[int, int]]:

@@ -176,7 +176,7 @@ async def take(db: AsyncConnection, lane: Lane, *, keep: int) -> Entry | None:
         return None
     if row.ready and not row.marked:
         raise LaneLost
-    body = None if row.body is None else msgspec.convert(msgspec.json.decode(row.body), Notice)
+    body = None if row.body is None else msgspec.convert(row.body, Notice)
     fields = {name: getattr(row, name) for name in Entry.__struct_fields__ if name != "body"}
     return Entry(body=body, **fields)
 

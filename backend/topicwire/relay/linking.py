@@ -48,7 +48,7 @@ class Linking:
         channel = self.channel(bot_id)
         if body is None or channel is None:
             return
-        asked = msgspec.json.decode(body, type=LinkAsked)
+        asked = msgspec.convert(body, LinkAsked)
         try:
             admin = asked.user_id is None or await channel.is_admin(asked.chat_id, asked.user_id)
             state = await channel.check_group(asked.chat_id)

@@ -57,7 +57,7 @@ async def replay(db: AsyncConnection, *, chat_id: int, topic_id: int) -> list[Ch
     """Carry out what was said in a topic before anybody owned it, in order."""
     changes = []
     for row in await inbox.waiting(db, chat_id=chat_id, topic_id=topic_id):
-        event = msgspec.json.decode(row.body, type=Event)
+        event = msgspec.convert(row.body, type=Event)
         changes += (await to_visitor.apply(db, event)).changes
         await inbox.done(db, bot_id=row.bot_id, update_id=row.update_id)
     return changes

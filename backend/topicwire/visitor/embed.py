@@ -6,10 +6,11 @@ be kept for ever.
 
 import hashlib
 import mimetypes
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 WIDGET = Path(__file__).parents[3] / "widget"
@@ -32,15 +33,19 @@ class Files:
         )
         self._embed_tag = f'"{hashlib.sha256(self._embed).hexdigest()[:16]}"'
 
-    def routes(self, *, demo: bool) -> list[Route]:
-        """The routes; the demo page only where nobody but this machine can see it."""
-        routes = [
-            Route("/widget.js", self._script),
-            Route("/widget/{version}/{name}", self._module),
-        ]
-        if demo:
-            routes += [Route("/demo", self._page), Route("/demo/{name}", self._page)]
-        return routes
+    def routes(self) -> list[Route]:
+        """The widget, for pages of any origin."""
+        return [Route("/widget.js", self._script), Route("/widget/{version}/{name}", self._module)]
+
+    def demo_routes(self, first_key: Callable[[Request], Awaitable[str | None]]) -> list[Route]:
+        """The demo shop, which writes to the project of `?key=`, else to the one that `first_key` names."""
+
+        async def shop(request: Request) -> Response:
+            if "key" not in request.query_params and (key := await first_key(request)):
+                return RedirectResponse(request.url.include_query_params(key=key))
+            return await self._page(request)
+
+        return [Route("/demo", shop), Route("/demo/{name}", self._page)]
 
     async def _script(self, request: Request) -> Response:
         headers = {**ANY_ORIGIN, "Cache-Control": FIVE_MINUTES, "ETag": self._embed_tag}

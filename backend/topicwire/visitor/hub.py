@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from topicwire import metrics
+from topicwire.background import outlive
 from topicwire.domain import conversations
 from topicwire.domain.conversations import Change
 from topicwire.errors import UnavailableError
@@ -44,9 +45,10 @@ class Hub:
 
     def start(self) -> None:
         """Listen to the notifier and sweep, until `stop`."""
+        listen = self._services.notifier.listen
         self._tasks = [
-            asyncio.create_task(self._services.notifier.listen(self._heard, self._missed.set)),
-            asyncio.create_task(self._sweep_for_ever()),
+            asyncio.create_task(outlive("listening", lambda: listen(self._heard, self._missed.set))),
+            asyncio.create_task(outlive("the sweep of sockets", self._sweep_for_ever)),
         ]
 
     async def stop(self) -> None:

@@ -241,7 +241,7 @@ class MessageFrame(Struct, tag_field="type", tag="message", rename={"from_": "fr
     at: str
     id: str | None = None
     author: str | None = None
-    entities: msgspec.Raw | None = None
+    entities: list[Any] | None = None
     state: str | None = None
     edited: str | None = None
     deleted: bool = False
@@ -269,7 +269,7 @@ class Edited(Struct, tag_field="type", tag="edited", omit_defaults=True):
     seq: int
     rev: int
     text: str
-    entities: msgspec.Raw | None = None
+    entities: list[Any] | None = None
 
 
 class Deleted(Struct, tag_field="type", tag="deleted"):
