@@ -157,4 +157,4 @@ def migrate(url: str) -> None:
 def shown(url: str) -> str:
     """An address without its password, for people."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -41,12 +41,14 @@ def pool(redis_url: str, *, size: int = 20) -> ArqRedis:
         health_check_interval=15,
         retry=Retry(NoBackoff(), 1),
     )
-    return ArqRedis(
+    redis = ArqRedis(
         connections,
         job_serializer=_serialize,
         job_deserializer=msgspec.json.decode,
         default_queue_name=QUEUE,
     )
+    redis.auto_close_connection_pool = True  # the pool is nobody else's
+    return redis
 
 
 def _serialize(job: Any) -> bytes:

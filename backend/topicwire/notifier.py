@@ -27,8 +27,8 @@ _decoder = msgspec.json.Decoder(Change)
 
 def client(redis_url: str) -> Redis:
     """A client whose every operation gives up after two seconds."""
-    return Redis(
-        connection_pool=BlockingConnectionPool.from_url(
+    return Redis.from_pool(
+        BlockingConnectionPool.from_url(
             redis_url, max_connections=8, timeout=2, socket_timeout=2, socket_connect_timeout=2
         )
     )

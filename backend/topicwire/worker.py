@@ -48,8 +48,10 @@ class WokenWorker(ArqWorker):
             while True:
                 self._woken.clear()
                 await self._poll_iteration()
+                # Not `wait_for`: before Python 3.12 it swallows a cancellation that meets a wake.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), await self._patience())
+                    async with asyncio.timeout(await self._patience()):
+                        await self._woken.wait()
                 if ears.done():
                     ears.result()
         finally:

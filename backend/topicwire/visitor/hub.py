@@ -82,7 +82,8 @@ class Hub:
     async def _sweep_for_ever(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._missed.wait(), SWEEP_EVERY)
+                async with asyncio.timeout(SWEEP_EVERY):
+                    await self._missed.wait()
             self._missed.clear()
             try:
                 await self.sweep()

@@ -1,0 +1,109 @@
+"""What each variable means, and that a value which cannot be used is refused by its name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from topicwire.errors import MisconfiguredError
+from topicwire.settings import Rate, is_loopback, read
+
+TOKEN = "123456:AAE_x-1"
+
+
+def test_nothing_needs_to_be_set() -> None:
+    settings = read({})
+    assert (settings.host, settings.port, settings.public_url) == ("127.0.0.1", 8000, "http://127.0.0.1:8000")
+    assert settings.database_url is settings.redis_url is settings.telegram_bot_token is None
+    assert settings.data_dir == Path.cwd() / ".topicwire"
+    assert (settings.group_rate, settings.bot_rate, settings.relay_lanes) == (Rate(20, 60), Rate(30, 1), 64)
+    assert settings.local
+
+
+@pytest.mark.parametrize(
+    ("environ", "field", "value"),
+    [
+        ({"HOST": "::1", "PORT": "9000"}, "public_url", "http://[::1]:9000"),
+        ({"PORT": "  "}, "port", 8000),
+        ({"PUBLIC_URL": "https://chat.example.com/"}, "public_url", "https://chat.example.com"),
+        ({"DATABASE_URL": "postgresql://u@/db?host=/run"}, "database", "postgresql://u@/db?host=/run"),
+        ({"REDIS_URL": "unix:///run/redis.sock"}, "redis", "unix:///run/redis.sock"),
+        ({"SECRET_KEY": f"{'a' * 16}, {'b' * 16}"}, "secret_keys", ("a" * 16, "b" * 16)),
+        ({"TELEGRAM_BOT_TOKEN": TOKEN}, "bot_id", 123456),
+        ({}, "bot_id", None),
+        ({}, "telegram_updates", "polling"),
+        ({"PUBLIC_URL": "https://chat.example.com"}, "telegram_updates", "webhook"),
+        ({"TELEGRAM_API_URL": "http://127.0.0.1:8001"}, "telegram_updates", "webhook"),
+        ({"TELEGRAM_UPDATES": "Polling", "PUBLIC_URL": "https://a.b"}, "telegram_updates", "polling"),
+        ({"TELEGRAM_GROUP_RATE": "5/2.5"}, "group_rate", Rate(5, 2.5)),
+        ({"TELEGRAM_BOT_RATE": "off"}, "bot_rate", None),
+        ({"LOG_LEVEL": "DEBUG"}, "log_level", "debug"),
+        ({"HOST": "0.0.0.0"}, "local", False),  # noqa: S104 - that this is told apart is the point
+        ({"PUBLIC_URL": "https://chat.example.com"}, "local", False),
+        ({"PUBLIC_URL": "http://shop.localhost:8000"}, "local", True),
+    ],
+)
+def test_a_variable_is_read(environ: dict[str, str], field: str, value: Any) -> None:
+    assert getattr(read(environ), field) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "8000a"),
+        ("PORT", "²"),
+        ("PUBLIC_URL", "chat.example.com"),
+        ("PUBLIC_URL", "ftp://chat.example.com"),
+        ("PUBLIC_URL", "https://chat.example.com?x=1"),
+        ("PUBLIC_URL", "https://chat.example.com:port"),
+        ("DATABASE_URL", "mysql://localhost/db"),
+        ("DATABASE_URL", "postgresql://localhost"),
+        ("DATABASE_URL", "postgresql://localhost:many/db"),
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "redis://"),
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", f"{'a' * 16},"),
+        ("TELEGRAM_BOT_TOKEN", "AAE"),
+        ("TELEGRAM_API_URL", "telegram"),
+        ("TELEGRAM_UPDATES", "push"),
+        ("TELEGRAM_GROUP_RATE", "20"),
+        ("TELEGRAM_GROUP_RATE", "0/60"),
+        ("TELEGRAM_BOT_RATE", "30/0"),
+        ("TELEGRAM_BOT_RATE", "30/inf"),
+        ("RELAY_LANES", "0"),
+        ("RELAY_LANES", "-1"),
+        ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(MisconfiguredError, match=rf"^{name}: ") as refused:
+        read({name: value})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["database", "redis"])
+def test_what_is_needed_and_not_set_is_named(name: str) -> None:
+    with pytest.raises(MisconfiguredError, match=rf"^{name.upper()}_URL: not set"):
+        getattr(read({}), name)
+
+
+@pytest.mark.parametrize("rate", [Rate(20, 60), Rate(5, 2.5)])
+def test_a_rate_is_written_as_it_is_read(rate: Rate) -> None:
+    assert read({"TELEGRAM_BOT_RATE": str(rate)}).bot_rate == rate
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("localhost", True),
+        ("127.0.0.2", True),
+        ("[::1]", True),
+        ("10.0.0.1", False),
+        ("localhost.example.com", False),
+    ],
+)
+def test_loopback_is_this_machine(host: str, here: bool) -> None:
+    assert is_loopback(host) == here
