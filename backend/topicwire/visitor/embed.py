@@ -4,8 +4,8 @@
 be kept for ever.
 """
 
+import gzip
 import hashlib
-import mimetypes
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,28 +14,56 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 WIDGET = Path(__file__).parents[3] / "widget"
+TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".html": "text/html",
+    ".svg": "image/svg+xml",
+}
 FOR_EVER = "public, max-age=31536000, immutable"
 FIVE_MINUTES = "public, max-age=300"
 ANY_ORIGIN = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
 
 
+class File:
+    """One file, with what browsers need to know of it, compressed once."""
+
+    def __init__(self, name: str, content: bytes) -> None:
+        self.content = content
+        self.compressed = gzip.compress(content, mtime=0)
+        self.tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+        self.type = TYPES.get(Path(name).suffix, "application/octet-stream")
+
+    def answer(self, request: Request, headers: dict[str, str]) -> Response:
+        """The file, compressed where that is understood; 304 where it is known."""
+        headers = {**headers, "ETag": self.tag, "Vary": "Accept-Encoding"}
+        if request.headers.get("if-none-match") == self.tag:
+            return Response(status_code=304, headers=headers)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return Response(self.compressed, media_type=self.type, headers=headers)
+        return Response(self.content, media_type=self.type, headers=headers)
+
+
 class Files:
-    """The widget's files, read once: a few dozen kilobytes."""
+    """The widget's files, read once: a hundred kilobytes."""
 
     def __init__(self, folder: Path = WIDGET) -> None:
-        served = sorted(path for path in folder.iterdir() if path.suffix in (".js", ".css"))
-        self._files = {path.name: path.read_bytes() for path in served}
-        self._demo = {path.name: path.read_bytes() for path in sorted((folder / "demo").iterdir())}
-        content = b"".join(name.encode() + data for name, data in self._files.items())
+        sources = {path.name: path.read_bytes() for path in _files(folder, ".js", ".css")}
+        content = b"".join(name.encode() + data for name, data in sources.items())
         self.version = hashlib.sha256(content).hexdigest()[:16]
-        self._embed = self._files["embed.js"].replace(
+        script = sources["embed.js"].replace(
             b'const VERSION = "dev";', f'const VERSION = "{self.version}";'.encode()
         )
-        self._embed_tag = f'"{hashlib.sha256(self._embed).hexdigest()[:16]}"'
+        self._script = File("embed.js", script)
+        self._modules = {name: File(name, data) for name, data in sources.items()}
+        self._demo = {
+            path.name: File(path.name, path.read_bytes()) for path in _files(folder / "demo", *TYPES)
+        }
 
     def routes(self) -> list[Route]:
         """The widget, for pages of any origin."""
-        return [Route("/widget.js", self._script), Route("/widget/{version}/{name}", self._module)]
+        return [Route("/widget.js", self._embed), Route("/widget/{version}/{name}", self._module)]
 
     def demo_routes(self, first_key: Callable[[Request], Awaitable[str | None]]) -> list[Route]:
         """The demo shop, which writes to the project of `?key=`, else to the one that `first_key` names."""
@@ -47,28 +75,23 @@ class Files:
 
         return [Route("/demo", shop), Route("/demo/{name}", self._page)]
 
-    async def _script(self, request: Request) -> Response:
-        headers = {**ANY_ORIGIN, "Cache-Control": FIVE_MINUTES, "ETag": self._embed_tag}
-        if request.headers.get("if-none-match") == self._embed_tag:
-            return Response(status_code=304, headers=headers)
-        return Response(self._embed, media_type="text/javascript", headers=headers)
+    async def _embed(self, request: Request) -> Response:
+        return self._script.answer(request, {**ANY_ORIGIN, "Cache-Control": FIVE_MINUTES})
 
     async def _module(self, request: Request) -> Response:
-        found = self._files.get(request.path_params["name"])
+        found = self._modules.get(request.path_params["name"])
         if found is None:
             return Response("There is no such file.", 404, media_type="text/plain", headers=ANY_ORIGIN)
         # A page that holds an old embed.js still works, but must not keep new files under an old name.
         current = request.path_params["version"] == self.version
-        headers = {**ANY_ORIGIN, "Cache-Control": FOR_EVER if current else "no-cache"}
-        return Response(found, media_type=_type(request.path_params["name"]), headers=headers)
+        return found.answer(request, {**ANY_ORIGIN, "Cache-Control": FOR_EVER if current else "no-cache"})
 
     async def _page(self, request: Request) -> Response:
-        name = request.path_params.get("name", "index.html")
-        found = self._demo.get(name)
+        found = self._demo.get(request.path_params.get("name", "index.html"))
         if found is None:
             return Response("There is no such page.", 404, media_type="text/plain")
-        return Response(found, media_type=_type(name), headers={"Cache-Control": "no-cache"})
+        return found.answer(request, {"Cache-Control": "no-cache"})
 
 
-def _type(name: str) -> str:
-    return {".js": "text/javascript"}.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "text/plain"
+def _files(folder: Path, *endings: str) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in endings)
