@@ -10,7 +10,7 @@ from topicwire.errors import UnavailableError
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
 from topicwire.relay import to_visitor
-from topicwire.relay.channel import Event
+from topicwire.relay.channel import Event, Wrote
 from topicwire.relay.to_visitor import Effects
 
 log = structlog.get_logger()
@@ -40,6 +40,11 @@ class Services:
         self._ring(effects, bot_id, update_id)
 
     async def _take(self, bot_id: int, update_id: int, event: Event | None) -> Effects:
+        if isinstance(event, Wrote):
+            async with self.db.statement() as db:
+                taken = await to_visitor.take_answer(db, bot_id=bot_id, update_id=update_id, event=event)
+            if taken is not None:
+                return taken
         async with self.db.begin() as db:
             return await to_visitor.take(db, bot_id=bot_id, update_id=update_id, event=event)
 

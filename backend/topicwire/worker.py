@@ -2,7 +2,9 @@
 
 arq 0.28 sleeps the full `poll_delay` between two looks at its queue, which means half a second at
 best or a busy loop. This one sleeps until it is rung, a job has finished, or the next deferred job
-is due. It uses private names of arq, so its version is pinned; tests/test_worker.py is the contract.
+is due. arq also guards every job by seven round trips, so that it runs at least once; our jobs are
+rings, which a sweep makes up for, and are taken off the queue in one. Private names of arq are
+used, so its version is pinned; tests/test_worker.py is the contract.
 """
 
 import asyncio
@@ -13,7 +15,11 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 import structlog
+import uvloop
 from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
+from arq.jobs import deserialize_job_raw
+from arq.utils import timestamp_ms
 from arq.worker import Worker as ArqWorker
 from arq.worker import func
 from redis.exceptions import RedisError
@@ -29,9 +35,22 @@ SAFETY_POLL = 5.0  # seconds; for a wake that was lost
 SEEN_EVERY = 2.0  # seconds between two signs of life, at most; at rest they come with the safety poll
 SEEN_FOR = 12  # seconds that a sign of life lasts
 JOB_TIMEOUT = 40  # seconds; a drain ends by itself after 10 s and one call
+INSIST_AFTER = 0.5  # seconds until a task that did not end is cancelled again
 COMPLETION_WAIT = 15  # seconds for the call in hand when the worker is told to stop
 
 log = structlog.get_logger()
+
+
+# KEYS[1]: the queue. ARGV: now (ms), how many, the prefix of the jobs' keys. Takes what is due off
+# the queue; gives the jobs, and when the next one is due ('' for none).
+_TAKE = """
+local jobs = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])) do
+  redis.call('ZREM', KEYS[1], id)
+  jobs[#jobs + 1] = redis.call('GETDEL', ARGV[3] .. id) or nil
+end
+return {jobs, redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or ''}
+"""
 
 
 class WokenWorker(ArqWorker):
@@ -39,10 +58,13 @@ class WokenWorker(ArqWorker):
 
     _woken: asyncio.Event
     _seen = float("-inf")
+    _next_due = float("inf")  # seconds since 1970, of the first job that is not due yet
 
     async def main(self) -> None:
         """Look at the queue whenever something may have come into it."""
         self._woken = asyncio.Event()
+        self._take = self.pool.register_script(_TAKE)
+        self._again: dict[tuple[Any, ...], bool] = {}  # jobs under way, and whether they were rung since
         ears = asyncio.create_task(self._listen())
         try:
             while True:
@@ -50,16 +72,44 @@ class WokenWorker(ArqWorker):
                 await self._poll_iteration()
                 # Not `wait_for`: before Python 3.12 it swallows a cancellation that meets a wake.
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(await self._patience()):
+                    async with asyncio.timeout(self._patience()):
                         await self._woken.wait()
                 if ears.done():
                     ears.result()
         finally:
             ears.cancel()
 
-    def _release_sem_dec_counter_on_complete(self) -> None:
-        super()._release_sem_dec_counter_on_complete()
-        self._woken.set()
+    async def _poll_iteration(self) -> None:
+        """Start every job that is due, as far as there is room."""
+        room = self.max_jobs - self.job_counter
+        if self.allow_pick_jobs and room > 0:
+            jobs, due = await self._take(keys=[self.queue_name], args=[timestamp_ms(), room, job_key_prefix])
+            self._next_due = float(due) / 1000 if due else float("inf")
+            for job in jobs:
+                name, args, *_ = deserialize_job_raw(job, deserializer=self.job_deserializer)
+                self._start(name, tuple(args))
+        await self.heart_beat()
+
+    def _start(self, name: str, args: tuple[Any, ...]) -> None:
+        """Do what a ring asks for; when that is under way already, once more afterwards."""
+        key = (name, *args)
+        if key in self._again:
+            self._again[key] = True
+            return
+        self.job_counter += 1
+        self._again[key] = True
+        self.tasks[str(key)] = self.loop.create_task(self._run(key))
+
+    async def _run(self, key: tuple[Any, ...]) -> None:
+        name, *args = key
+        try:
+            while self._again[key]:
+                self._again[key] = False
+                await self.functions[name].coroutine(self.ctx, *args)
+        finally:
+            del self._again[key], self.tasks[str(key)]
+            self.job_counter -= 1
+            self._woken.set()
 
     async def heart_beat(self) -> None:
         """Leave a sign of life; arq's own lasts one second longer than its interval, too little here."""
@@ -77,21 +127,17 @@ class WokenWorker(ArqWorker):
                 else:
                     await pubsub.ping()
 
-    async def _patience(self) -> float:
+    def _patience(self) -> float:
         """Seconds until the next deferred job, if that is sooner than the safety poll."""
         if self.job_counter >= self.max_jobs:
             return SAFETY_POLL
-        first = await self.pool.zrange(self.queue_name, 0, 0, withscores=True)
-        if not first:
-            return SAFETY_POLL
-        wait: float = first[0][1] / 1000 - time.time()
-        return min(SAFETY_POLL, wait) if wait > 0 else SAFETY_POLL
+        return min(SAFETY_POLL, max(0.001, self._next_due - time.time()))
 
 
 def run(settings: Settings) -> None:
     """Run one worker until SIGTERM or SIGINT."""
     logs.configure(settings.log_level, settings.log_format)
-    asyncio.run(serve(settings))
+    uvloop.run(serve(settings))
 
 
 async def serve(settings: Settings) -> None:
@@ -112,9 +158,7 @@ async def _background(settings: Settings, parts: wiring.Worker) -> AsyncIterator
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(*tasks)
 
 
 async def _updates(settings: Settings, parts: wiring.Worker) -> None:
@@ -140,12 +184,25 @@ async def _supervise(settings: Settings, parts: wiring.Worker, stop: asyncio.Eve
         await asyncio.wait((main, stopped), return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             await _finish(worker)
-        main.cancel()
+        await _end(main)
         (result,) = await asyncio.gather(main, return_exceptions=True)
         await pool.aclose()
         if not stop.is_set():
             log.warning("arq's worker ended, starting another", error=str(result))
             await asyncio.sleep(0.5)
+
+
+async def _end(*tasks: asyncio.Task[None]) -> None:
+    """Cancel tasks until they have ended.
+
+    Once is not always enough: redis-py uses `wait_for`, which before Python 3.12 swallows a
+    cancellation that meets its result.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=INSIST_AFTER)
 
 
 async def _finish(worker: ArqWorker) -> None:
@@ -172,12 +229,6 @@ def _worker(settings: Settings, parts: wiring.Worker, pool: ArqRedis) -> WokenWo
         queue_name=QUEUE,
         handle_signals=False,
         max_jobs=settings.relay_lanes,
-        job_timeout=JOB_TIMEOUT,
-        keep_result=0,
-        max_tries=1,
-        retry_jobs=False,
-        log_results=False,
-        job_serializer=pool.job_serializer,
         job_deserializer=pool.job_deserializer,
     )
 
@@ -185,7 +236,8 @@ def _worker(settings: Settings, parts: wiring.Worker, pool: ArqRedis) -> WokenWo
 async def _quietly(work: Awaitable[None]) -> None:
     """A job that the database failed is done again by the sweep; its traceback helps nobody."""
     try:
-        await work
+        async with asyncio.timeout(JOB_TIMEOUT):
+            await work
     except UnavailableError as error:
         log.warning("a job was interrupted, the sweep will ring again", error=str(error))
     except RedisError as error:

@@ -263,12 +263,12 @@ _SAY_AGAIN = text(
     """
 )
 
-_OWNER = """
+OWNER = """
     SELECT id FROM conversations WHERE chat_id = :chat AND topic_id = :topic
     UNION ALL SELECT conversation_id FROM topic_aliases WHERE chat_id = :chat AND topic_id = :topic
     LIMIT 1"""
 
-_OWNER_OF = text(_OWNER)
+_OWNER_OF = text(OWNER)
 
 
 async def of_topic(db: AsyncConnection, *, chat_id: int, topic_id: int) -> str | None:
@@ -278,60 +278,62 @@ async def of_topic(db: AsyncConnection, *, chat_id: int, topic_id: int) -> str |
     return None if owner is None else str(owner)
 
 
-_ANSWER = text(
-    """
-    WITH conversation AS (
-      UPDATE conversations c SET seq = c.seq + 1, rev = c.rev + 1, last_message_at = now()
-      FROM projects p WHERE c.id = :id AND p.id = c.project_id
-      RETURNING c.seq, c.rev, p.operator_name
-    )
+class Answer(Struct, frozen=True):
+    """An operator's message as the group has it; `reply_to` is another message of the chat."""
+
+    chat_id: int
+    topic_id: int
+    message_id: int
+    author: str
+    said: str
+    entities: bytes | None
+    reply_to: int | None
+
+    def values(self) -> dict[str, Any]:
+        """The parameters of the statements below."""
+        return {
+            "chat": self.chat_id,
+            "topic": self.topic_id,
+            "message_id": self.message_id,
+            "author": self.author,
+            "text": self.said,
+            "entities": None if self.entities is None else self.entities.decode(),
+            "reply_to": self.reply_to,
+        }
+
+
+KNOWN_ANSWER = """
+    SELECT 1 FROM messages k
+    WHERE k.chat_id = :chat AND k.telegram_message_id = :message_id AND k.origin = 'operator'"""
+
+ANSWERED_COLUMNS = "seq, born, rev, origin, text, at, author, entities, reply_to"
+
+INSERT_ANSWER = """
     INSERT INTO messages (conversation_id, seq, born, rev, origin, author, text, entities, at, reply_to,
       chat_id, telegram_message_id)
-    SELECT :id, c.seq, c.rev, c.rev, 'operator', coalesce(c.operator_name, :author), :text,
+    SELECT c.id, c.seq, c.rev, c.rev, 'operator', coalesce(c.operator_name, :author), :text,
       CAST(:entities AS jsonb), now(), (
-        SELECT max(m.seq) FROM messages m WHERE m.conversation_id = :id AND m.chat_id = :chat
+        SELECT max(m.seq) FROM messages m WHERE m.conversation_id = c.id AND m.chat_id = :chat
           AND m.telegram_message_id = :reply_to),
-      :chat, :message_id
-    FROM conversation c
-    RETURNING seq, born, rev, origin, text, at, author, entities, reply_to
+      :chat, :message_id"""
+
+_ANSWER = text(
+    f"""
+    WITH conversation AS (
+      UPDATE conversations c SET seq = c.seq + 1, rev = c.rev + 1, last_message_at = now()
+      FROM projects p WHERE c.id = :id AND p.id = c.project_id AND NOT EXISTS ({KNOWN_ANSWER})
+      RETURNING c.id, c.seq, c.rev, p.operator_name
+    )
+    {INSERT_ANSWER} FROM conversation c RETURNING {ANSWERED_COLUMNS}
     """
 )
 
 
-async def answer(
-    db: AsyncConnection,
-    conversation_id: str,
-    *,
-    chat_id: int,
-    message_id: int,
-    author: str,
-    said: str,
-    entities: bytes | None,
-    reply_to: int | None,
-) -> Message | None:
+async def answer(db: AsyncConnection, conversation_id: str, answered: Answer) -> Message | None:
     """Commit to an operator's message; None when this message of the chat is known already."""
-    known = await db.execute(_KNOWN_ANSWER, {"chat": chat_id, "message_id": message_id})
-    if known.first() is not None:
-        return None
-    found = await db.execute(
-        _ANSWER,
-        {
-            "id": conversation_id,
-            "chat": chat_id,
-            "message_id": message_id,
-            "author": author,
-            "text": said,
-            "entities": None if entities is None else entities.decode(),
-            "reply_to": reply_to,
-        },
-    )
-    return message_of(found.one())
+    row = (await db.execute(_ANSWER, {"id": conversation_id, **answered.values()})).one_or_none()
+    return None if row is None else message_of(row)
 
-
-_KNOWN_ANSWER = text(
-    "SELECT 1 FROM messages"
-    " WHERE chat_id = :chat AND telegram_message_id = :message_id AND origin = 'operator'"
-)
 
 _EDIT = text(
     """

@@ -55,7 +55,10 @@ LEASE = "15 seconds"
 
 
 class Lane(Struct):
-    """A claimed lane: `calls` are the answers within the budget's window, `now` the database's."""
+    """A claimed lane: `calls` are the answers within the budget's window, `now` the database's.
+
+    `held` until its lease was given back together with a result.
+    """
 
     group_id: int
     bot_id: int
@@ -63,6 +66,7 @@ class Lane(Struct):
     fence: int
     calls: Sequence[datetime]
     now: datetime
+    held: bool = True
 
 
 class LaneLost(Exception):
@@ -88,7 +92,12 @@ ANSWERED = f"""
 UNUSED = f"""
     UPDATE groups SET lease_until = now() + interval '{LEASE}', calls = calls[1 : cardinality(calls) - 1]
     WHERE id = :group AND fence = :fence"""
-HEALED = ANSWERED.replace("calls =", "trouble = NULL, trouble_count = 0, calls =")
+# The same, when the call succeeded; the lease is given back at once unless `:more` is to be said.
+HEALED = f"""
+    UPDATE groups SET trouble = NULL, trouble_count = 0,
+      calls = calls[1 : cardinality(calls) - 1] || now(),
+      lease_until = CASE WHEN (SELECT more FROM left_to_say) THEN now() + interval '{LEASE}' END
+    WHERE id = :group AND fence = :fence"""
 
 _RESERVE = text(RESERVE + " RETURNING calls, now() AS now")
 _ANSWERED = text(ANSWERED + " RETURNING calls, now() AS now")
@@ -229,13 +238,12 @@ async def move(db: AsyncConnection, *, bot_id: int, old_chat_id: int, new_chat_i
     return None if group_id is None else int(group_id)
 
 
-_HEARS = text(
-    """
+HEARS = """
     SELECT 1 FROM groups g WHERE g.bot_id = :bot AND g.chat_id = :chat
       AND (g.project_id IS NOT NULL OR NOT EXISTS (
-        SELECT 1 FROM groups other WHERE other.chat_id = :chat AND other.project_id IS NOT NULL))
-    """
-)
+        SELECT 1 FROM groups other WHERE other.chat_id = :chat AND other.project_id IS NOT NULL))"""
+
+_HEARS = text(HEARS)
 
 
 async def hears(db: AsyncConnection, *, bot_id: int, chat_id: int) -> bool:

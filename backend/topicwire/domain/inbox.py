@@ -13,6 +13,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from topicwire.db import metadata
+from topicwire.domain.conversations import (
+    ANSWERED_COLUMNS,
+    INSERT_ANSWER,
+    KNOWN_ANSWER,
+    OWNER,
+    Answer,
+    Change,
+    message_of,
+)
+from topicwire.domain.groups import HEARS
 
 inbox = Table(
     "inbox",
@@ -38,6 +48,35 @@ async def take(db: AsyncConnection, *, bot_id: int, update_id: int) -> bool:
     """Note that an update came; False when it was taken before."""
     found = await db.execute(_TAKE, {"bot": bot_id, "update": update_id})
     return found.first() is not None
+
+
+# All or nothing: without an owner of the topic, or when the update or the message is known, not even
+# the update's key is taken, and the caller goes the long way.
+_TAKE_ANSWER = text(
+    f"""
+    WITH owner AS (
+      SELECT owner.id FROM ({OWNER}) owner WHERE EXISTS ({HEARS}) AND NOT EXISTS ({KNOWN_ANSWER})
+    ), taken AS (
+      INSERT INTO inbox (bot_id, update_id) SELECT :bot, :update FROM owner
+      ON CONFLICT DO NOTHING RETURNING update_id
+    ), conversation AS (
+      UPDATE conversations c SET seq = c.seq + 1, rev = c.rev + 1, last_message_at = now()
+      FROM owner, taken, projects p WHERE c.id = owner.id AND p.id = c.project_id
+      RETURNING c.id, c.seq, c.rev, p.operator_name
+    )
+    {INSERT_ANSWER} FROM conversation c RETURNING conversation_id, {ANSWERED_COLUMNS}
+    """
+)
+
+
+async def take_answer(db: AsyncConnection, *, bot_id: int, update_id: int, answer: Answer) -> Change | None:
+    """Take an update that is an operator's answer, with its effect, in one round trip.
+
+    None, and nothing is changed, when there is more to it than that: `take` tells.
+    """
+    found = await db.execute(_TAKE_ANSWER, {"bot": bot_id, "update": update_id, **answer.values()})
+    row = found.one_or_none()
+    return None if row is None else Change(row.conversation_id, row.rev, message_of(row))
 
 
 async def keep(

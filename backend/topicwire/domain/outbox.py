@@ -201,7 +201,11 @@ async def mark(db: AsyncConnection, lane: Lane, entry_id: int, *, keep: int) -> 
 
 _SETTLE = text(
     f"""
-    WITH lane AS ({HEALED} RETURNING calls), entry AS (
+    WITH left_to_say AS (
+      SELECT EXISTS (
+        SELECT 1 FROM outbox o WHERE o.group_id = :group AND o.id <> :id AND o.state = 'accepted'
+          AND (o.not_before IS NULL OR o.not_before <= now())) AS more
+    ), lane AS ({HEALED} RETURNING calls, lease_until), entry AS (
       UPDATE outbox SET state = :state, last_error = :reason, attempts = attempts + 1 FROM lane
       WHERE outbox.id = :id AND outbox.state IN ('accepted', 'sending')
       RETURNING outbox.conversation_id, outbox.seq
@@ -215,7 +219,8 @@ _SETTLE = text(
       FROM conversation, entry WHERE m.conversation_id = conversation.id AND m.seq = entry.seq
       RETURNING m.conversation_id, {MESSAGE_COLUMNS}
     )
-    SELECT lane.calls, now() AS reached, message.* FROM lane LEFT JOIN message ON true
+    SELECT lane.calls, lane.lease_until IS NOT NULL AS held, now() AS reached, message.*
+    FROM lane LEFT JOIN message ON true
     """
 )
 
@@ -260,7 +265,7 @@ async def _settle(
     row = found.one_or_none()
     if row is None:
         raise LaneLost
-    lane.calls, lane.now = row.calls, row.reached
+    lane.calls, lane.now, lane.held = row.calls, row.reached, row.held
     return None if row.seq is None else Change(row.conversation_id, row.rev, message_of(row))
 
 

@@ -200,7 +200,10 @@ async def use_code(db: AsyncConnection, code: str) -> None:
 
 
 async def may_try_code(db: AsyncConnection, chat_id: int) -> bool:
-    """Count a try of a chat to link itself; False beyond five an hour."""
+    """Count a try of a chat to link itself; False beyond five an hour. Tries wait for one another."""
+    await db.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"link:{chat_id}"}
+    )
     await db.execute(text("DELETE FROM link_tries WHERE at < now() - interval '1 hour'"))
     await db.execute(text("INSERT INTO link_tries (chat_id) VALUES (:chat)"), {"chat": chat_id})
     tries = await db.execute(text("SELECT count(*) FROM link_tries WHERE chat_id = :chat"), {"chat": chat_id})

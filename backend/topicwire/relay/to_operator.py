@@ -51,6 +51,7 @@ TURNS = 25
 LONGEST_DRAIN = 10.0  # seconds
 LONGEST_BACKOFF = 300.0  # seconds
 ONE_QUEUE, ONE_QUEUE_LEASE = "relay", 40.0  # seconds; longer than a drain and its last call
+ONE_ACTION = Rate(1, 4.5)  # a conversation; Telegram shows a chat action for about five seconds
 TYPING_RATES = (Rate(20, 5), Rate(40, 30))  # chat actions a group (Telegram, "AI bots": typing)
 
 T = TypeVar("T")
@@ -111,7 +112,8 @@ class ToOperator:
             log.warning("lane lost", group=group_id)
             return
         async with self.db.statement() as db:
-            await groups.release(db, lane, pause=pause)
+            if lane.held:
+                await groups.release(db, lane, pause=pause)
             # What came while we held the lease rang in vain: nobody else could claim the lane.
             if pause or await outbox.is_due(db, group_id):
                 self.jobs.drain(group_id, after=pause)
@@ -133,7 +135,7 @@ class ToOperator:
             if entry is None:
                 return 0
             pause = await self._turn(Turn(lane, channel, entry))
-            if pause or time.monotonic() > until:
+            if pause or not lane.held or time.monotonic() > until:
                 return pause
         return 0
 
@@ -309,6 +311,8 @@ class ToOperator:
 
     async def show_typing(self, conversation_id: str) -> None:
         """Show in the conversation's topic that its visitor is typing; dropped under any pressure."""
+        if await self.budget.take(f"typing:{conversation_id}", ONE_ACTION):
+            return
         async with self.db.statement() as db:
             topic = await groups.topic_of(db, conversation_id)
         channel = None if topic is None else self.channel(topic.bot_id)

@@ -18,6 +18,7 @@ from topicwire.errors import UnavailableError
 from topicwire.services import Services
 
 SWEEP_EVERY = 5.0  # seconds
+INSIST_AFTER = 0.5  # seconds until a task that did not end is cancelled again
 MOST_TABS = 20  # sockets of one conversation in one process
 
 log = structlog.get_logger()
@@ -53,9 +54,11 @@ class Hub:
 
     async def stop(self) -> None:
         """Listen no longer."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        left = set(self._tasks)
+        while left:  # once is not always enough: redis-py uses `wait_for`, see `worker._end`
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=INSIST_AFTER)
 
     def join(self, listener: Listener) -> bool:
         """Tell this listener of its conversation; False when too many listen to it already."""
