@@ -60,6 +60,7 @@ conversations = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("last_message_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     UniqueConstraint("chat_id", "topic_id"),
+    postgresql_with={"fillfactor": "70"},  # every message changes this row, in place while there is room
 )
 
 # Topics that belonged to a conversation before: an answer given there still arrives.
@@ -86,7 +87,6 @@ messages = Table(
     Column("text", Text, nullable=False),
     Column("entities", JSONB),
     Column("state", Text),  # of visitors' messages: accepted, relayed, failed
-    Column("reason", Text),
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("edited_at", DateTime(timezone=True)),
     Column("deleted", Boolean, nullable=False, server_default="false"),
@@ -96,7 +96,12 @@ messages = Table(
     PrimaryKeyConstraint("conversation_id", "seq"),
     UniqueConstraint("conversation_id", "client_id"),
     Index("ix_messages_conversation_id_rev", "conversation_id", "rev"),
-    Index("ix_messages_chat_id_telegram_message_id", "chat_id", "telegram_message_id"),
+    Index(
+        "ix_messages_chat_id_telegram_message_id",
+        "chat_id",
+        "telegram_message_id",
+        postgresql_where=text("telegram_message_id IS NOT NULL"),
+    ),
     Index(
         "uq_messages_operator",
         "chat_id",
@@ -155,7 +160,6 @@ class Message(Struct, frozen=True):
     author: str | None = None
     entities: list[Any] | None = None
     state: str | None = None
-    reason: str | None = None
     edited_at: datetime | None = None
     deleted: bool = False
     reply_to: int | None = None
@@ -252,7 +256,7 @@ _SAY_AGAIN = text(
     WITH conversation AS (
       UPDATE conversations SET rev = rev + 1, state = 'open' WHERE id = :id RETURNING rev, project_id
     ), message AS (
-      UPDATE messages m SET state = 'accepted', reason = NULL, rev = conversation.rev
+      UPDATE messages m SET state = 'accepted', rev = conversation.rev
       FROM conversation WHERE m.conversation_id = :id AND m.seq = :seq
     ), entry AS (
       INSERT INTO outbox (group_id, conversation_id, seq, kind)
@@ -375,7 +379,7 @@ async def edit(
 
 # What makes up a `Message`, for statements over `messages m`.
 MESSAGE_COLUMNS = """
-    m.seq, m.born, m.rev, m.origin, m.text, m.at, m.client_id, m.author, m.entities, m.state, m.reason,
+    m.seq, m.born, m.rev, m.origin, m.text, m.at, m.client_id, m.author, m.entities, m.state,
     m.edited_at, m.deleted, m.reply_to"""
 
 _SINCE = text(
@@ -604,7 +608,7 @@ _RECENT = text(
     SELECT m.origin, m.author, m.text, m.at FROM messages m
     WHERE m.conversation_id = :id AND NOT m.deleted AND NOT EXISTS (
       SELECT 1 FROM outbox o WHERE o.conversation_id = m.conversation_id AND o.seq = m.seq
-        AND o.state IN ('accepted', 'sending'))
+        AND o.state = 'accepted')
     ORDER BY m.seq DESC LIMIT 10
     """
 )

@@ -1,19 +1,18 @@
 """Groups: the operators' chats, and the lane of each.
 
-A lane is a group's single file: whoever holds its lease speaks in the group, nobody else. `fence`
-grows with every claim; every later statement of a lane names the fence that it claimed and
-changes nothing if somebody else has claimed since. Times are the database's.
+A lane is a group's single file: whoever holds its lease speaks in the group, nobody else. A lease
+is claimed for one turn, which is one entry of the outbox, and given back with the turn's result.
+`fence` grows with every claim; the statements that end a turn name the fence that it claimed and
+change nothing if somebody else has claimed since. Times are the database's.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
     Column,
-    CursorResult,
     DateTime,
     ForeignKey,
     Identity,
@@ -42,6 +41,7 @@ groups = Table(
     Column("fence", BigInteger, nullable=False, server_default="0"),
     Column("lease_until", DateTime(timezone=True)),
     Column("not_before", DateTime(timezone=True)),
+    Column("sending", BigInteger),  # the outbox entry whose call is under way
     Column("calls", ARRAY(DateTime(timezone=True)), nullable=False, server_default="{}"),
     Column("trouble", Text),  # why the group refuses us, while it does
     Column("trouble_count", Integer, nullable=False, server_default="0"),
@@ -49,16 +49,14 @@ groups = Table(
     UniqueConstraint("bot_id", "chat_id"),
     # Two bots in one group must not both answer: only one link a chat.
     Index("uq_groups_linked_chat", "chat_id", unique=True, postgresql_where=text("project_id IS NOT NULL")),
+    postgresql_with={"fillfactor": "50"},  # every turn writes this row twice, in place while there is room
 )
 
 LEASE = "15 seconds"
 
 
-class Lane(Struct):
-    """A claimed lane: `calls` are the answers within the budget's window, `now` the database's.
-
-    `held` until its lease was given back together with a result.
-    """
+class Lane(Struct, frozen=True):
+    """A lane claimed for one turn: `calls` are the answers before it, `now` when it was claimed."""
 
     group_id: int
     bot_id: int
@@ -66,88 +64,59 @@ class Lane(Struct):
     fence: int
     calls: Sequence[datetime]
     now: datetime
-    held: bool = True
+    trouble_count: int
 
 
 class LaneLost(Exception):
     """Somebody else has claimed the lane: stop at once, change nothing."""
 
 
-CLAIM = f"""
-    UPDATE groups SET fence = fence + 1, lease_until = now() + interval '{LEASE}'
-    WHERE id = :group AND (lease_until IS NULL OR lease_until <= now())
-      AND (not_before IS NULL OR not_before <= now())
-    RETURNING id, bot_id, chat_id, fence, calls"""
-# Statements of the outbox use these as their first step, so that a lane which was lost changes
-# nothing and every step renews the lease. `:keep` is one less than the calls that a window admits.
-RESERVE = f"""
-    UPDATE groups SET lease_until = now() + interval '{LEASE}',
-      calls = calls[cardinality(calls) - :keep + 1 : cardinality(calls)] || now()
-    WHERE id = :group AND fence = :fence"""
-# A slot is free again when the window has passed since the *answer*, not since the call.
-ANSWERED = f"""
-    UPDATE groups SET lease_until = now() + interval '{LEASE}',
-      calls = calls[1 : cardinality(calls) - 1] || now()
-    WHERE id = :group AND fence = :fence"""
-UNUSED = f"""
-    UPDATE groups SET lease_until = now() + interval '{LEASE}', calls = calls[1 : cardinality(calls) - 1]
-    WHERE id = :group AND fence = :fence"""
-# The same, when the call succeeded; the lease is given back at once unless `:more` is to be said.
-HEALED = f"""
-    UPDATE groups SET trouble = NULL, trouble_count = 0,
-      calls = calls[1 : cardinality(calls) - 1] || now(),
-      lease_until = CASE WHEN (SELECT more FROM left_to_say) THEN now() + interval '{LEASE}' END
-    WHERE id = :group AND fence = :fence"""
-
-_RESERVE = text(RESERVE + " RETURNING calls, now() AS now")
-_ANSWERED = text(ANSWERED + " RETURNING calls, now() AS now")
+def _give_back(calls: str, more: str = "") -> str:
+    """The first step of every statement that ends a turn: nobody takes the lane for `:pause` seconds."""
+    return f"""
+    UPDATE groups SET lease_until = NULL, sending = NULL, calls = {calls},
+      not_before = now() + make_interval(secs => nullif(CAST(:pause AS float8), 0)) {more}
+    WHERE id = :group AND fence = :fence RETURNING id"""
 
 
-async def reserve(db: AsyncConnection, lane: Lane, *, keep: int) -> None:
-    """Renew the lease and take a slot of the budget, before a call. Raises `LaneLost`."""
-    _refresh(lane, await db.execute(_RESERVE, {"group": lane.group_id, "fence": lane.fence, "keep": keep}))
+# A slot of the budget is free again when the window has passed since the *answer*, not the call.
+_ANSWERED = "calls[1 : cardinality(calls) - 1] || now()"
+SUCCEEDED = _give_back(_ANSWERED, ", trouble = NULL, trouble_count = 0")
+REFUSED = _give_back(
+    _ANSWERED,
+    ", trouble = coalesce(:trouble, trouble), trouble_count = trouble_count + (:trouble IS NOT NULL)::int",
+)
+NOT_CALLED = _give_back(
+    "calls[1 : cardinality(calls) - 1]",
+    ", trouble = coalesce(:trouble, trouble), trouble_count = trouble_count + (:trouble IS NOT NULL)::int",
+)
 
 
-async def answered(db: AsyncConnection, lane: Lane) -> None:
-    """Renew the lease and date the last slot by now, after a call. Raises `LaneLost`."""
-    _refresh(lane, await db.execute(_ANSWERED, {"group": lane.group_id, "fence": lane.fence}))
-
-
-def _refresh(lane: Lane, result: CursorResult[Any]) -> None:
-    row = result.one_or_none()
-    if row is None:
+async def give_back(db: AsyncConnection, lane: Lane, *, pause: float) -> None:
+    """End a turn whose call succeeded but said no entry. Raises `LaneLost`."""
+    values = {"group": lane.group_id, "fence": lane.fence, "pause": pause}
+    if (await db.execute(text(SUCCEEDED), values)).first() is None:
         raise LaneLost
-    lane.calls, lane.now = row.calls, row.now
 
 
-async def release(db: AsyncConnection, lane: Lane, *, pause: float = 0) -> None:
-    """Give the lane back; nobody takes it for `pause` seconds."""
-    await db.execute(
-        text(
-            "UPDATE groups SET lease_until = NULL,"
-            " not_before = CASE WHEN :pause > 0 THEN now() + make_interval(secs => :pause) END"
-            " WHERE id = :group AND fence = :fence"
-        ),
-        {"group": lane.group_id, "fence": lane.fence, "pause": float(pause)},
-    )
-
-
-_REFUSED = text(
-    """
-    UPDATE groups SET trouble = :reason, trouble_count = trouble_count + 1
-    WHERE id = :group AND fence = :fence RETURNING trouble_count
+_ANOTHER_CALL = text(
+    f"""
+    UPDATE groups SET lease_until = now() + interval '{LEASE}', calls = {_ANSWERED} || now()
+    WHERE id = :group AND fence = :fence RETURNING id
     """
 )
 
 
-async def refused(db: AsyncConnection, lane: Lane, reason: str) -> float:
-    """Note why a group refuses us; the seconds to pause: 5 at first, doubling to 5 min."""
-    count = (
-        await db.execute(_REFUSED, {"group": lane.group_id, "fence": lane.fence, "reason": reason})
-    ).scalar_one_or_none()
-    if count is None:
+async def another_call(db: AsyncConnection, lane: Lane) -> None:
+    """Renew the lease and take one more slot of the budget. Raises `LaneLost`."""
+    values = {"group": lane.group_id, "fence": lane.fence}
+    if (await db.execute(_ANOTHER_CALL, values)).first() is None:
         raise LaneLost
-    return float(min(300, 5 * 2 ** min(int(count) - 1, 10)))
+
+
+def patience(trouble_count: int) -> float:
+    """For how many seconds a group that refuses us is left alone: 5 at first, doubling to 5 min."""
+    return float(min(300, 5 * 2 ** min(trouble_count, 10)))
 
 
 class Topic(Struct, frozen=True):

@@ -22,6 +22,11 @@ def wait(calls: Sequence[datetime], now: datetime, rate: Rate | None) -> float:
     return max(0.0, (free - now).total_seconds())
 
 
+def after(calls: Sequence[datetime], now: datetime, rate: Rate | None) -> float:
+    """Seconds until the next call may be made, when one more is answered `now`."""
+    return wait((*calls, now), now, rate)
+
+
 def kept(rate: Rate | None) -> int:
     """How many earlier answers a lane has to remember."""
     return 0 if rate is None else rate.calls - 1

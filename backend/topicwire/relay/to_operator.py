@@ -1,15 +1,17 @@
-"""From the visitor to the operators: draining a group's lane.
+"""From the visitor to the operators: draining a group's lane, turn by turn.
 
-    claim ─▶ pace ─▶ take ─▶ topic ready? ──no──▶ make or reopen it ─┐
-      ▲        ▲               │ yes (it is marked `sending`)        │
-      │        │               ▼                                     │
-      │        │             call ─▶ settle: relayed, failed, put back
-      │        └───────────────┴─────────────────────────────────────┘
-      └── look once more ◀── release (nothing is due, or the lane has to pause)
+    take ─▶ bot's budget ─▶ topic ready? ──no──▶ make or reopen it ─▶ end of the turn
+     ▲                        │ yes                                        │
+     │                        ▼                                            │
+     │                      call ─▶ end of the turn: relayed, failed, put back
+     └──────────────────────────┴──────────────────────────────────────────┘
+                      until nothing is due, or the lane has to pause
 
-One turn of the loop makes at most one call. A lane never sleeps for more than a quarter of a
-second: it writes down when it may go on, gives its lease back and ends. It ends after 10 s or 25
-turns too and rings itself, so that no group keeps a worker for itself.
+A turn claims the lane, makes one call and gives the lane back with the result, so between two turns
+anybody may go on. The next `take` is also the look that finds what came while the lease was held,
+when rings were in vain. A lane never sleeps: when its budget is used up, the end of the turn says
+until when nobody may take it, and a ring is sent for then. A drain ends after 10 s or 25 turns and
+rings itself, so that no group keeps a worker for itself.
 """
 
 import asyncio
@@ -17,9 +19,11 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from topicwire import metrics
@@ -46,7 +50,8 @@ from topicwire.relay.channel import (
 )
 from topicwire.settings import Rate
 
-SHORT_WAIT = 0.25  # seconds that a lane may sleep
+SHORT_WAIT = 0.25  # seconds that a turn may wait for the bot's budget
+MARGIN = 0.02  # seconds by which a ring comes after a pause, since clocks round
 TURNS = 25
 LONGEST_DRAIN = 10.0  # seconds
 LONGEST_BACKOFF = 300.0  # seconds
@@ -60,11 +65,17 @@ log = structlog.get_logger()
 
 
 class Turn(NamedTuple):
-    """One turn of a lane: what is to be said, and by whom."""
+    """One turn of a lane: what is to be said, by whom; `began` by this process' monotonic clock."""
 
     lane: Lane
-    channel: Channel
     entry: Entry
+    channel: Channel
+    began: float
+
+    @property
+    def now(self) -> datetime:
+        """The database's time."""
+        return self.lane.now + timedelta(seconds=time.monotonic() - self.began)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,62 +113,43 @@ class ToOperator:
                 self.jobs.drain(due)
 
     async def _drain(self, group_id: int) -> None:
-        async with self.db.statement() as db:
-            lane = await outbox.claim(db, group_id)
-        if lane is None:
-            return
-        try:
-            pause = await self._serve(lane)
-        except LaneLost:
-            log.warning("lane lost", group=group_id)
-            return
-        async with self.db.statement() as db:
-            if lane.held:
-                await groups.release(db, lane, pause=pause)
-            # What came while we held the lease rang in vain: nobody else could claim the lane.
-            if pause or await outbox.is_due(db, group_id):
-                self.jobs.drain(group_id, after=pause)
-
-    async def _serve(self, lane: Lane) -> float:
-        """Take turns until nothing is due; the seconds for which the lane has to pause then."""
-        channel = self.channel(lane.bot_id)
-        if channel is None:
-            return await self._refuse(lane, "no_bot")
         until = time.monotonic() + LONGEST_DRAIN
         for _ in range(TURNS):
-            pause = pacing.wait(lane.calls, lane.now, self.group_rate)
-            if pause > SHORT_WAIT:
-                return pause
-            if pause:
-                await asyncio.sleep(pause)
             async with self.db.statement() as db:
-                entry = await outbox.take(db, lane, keep=self._keep)
-            if entry is None:
-                return 0
-            pause = await self._turn(Turn(lane, channel, entry))
-            if pause or not lane.held or time.monotonic() > until:
-                return pause
-        return 0
+                taken = await outbox.take(db, group_id, keep=pacing.kept(self.group_rate))
+            if taken is None:
+                return
+            try:
+                pause = await self._turn(*taken)
+            except LaneLost:
+                log.warning("lane lost", group=group_id)
+                return
+            if pause:
+                self.jobs.drain(group_id, after=pause + MARGIN)
+                return
+            if time.monotonic() > until:
+                break
+        self.jobs.drain(group_id)
 
-    async def _turn(self, turn: Turn) -> float:
-        """One call for an entry, and what follows from it; the seconds to pause."""
-        lane, entry = turn.lane, turn.entry
+    async def _turn(self, lane: Lane, entry: Entry) -> float:
+        """One call for an entry, and what follows from it; the seconds for which the lane pauses."""
+        if entry.left_over is not None:
+            log.warning("a worker was interrupted, its message may be said twice", entry=entry.left_over)
+        channel = self.channel(lane.bot_id)
+        if channel is None:
+            return await self._not_called(lane, entry, groups.patience(lane.trouble_count), trouble="no_bot")
+        turn = Turn(lane, entry, channel, time.monotonic())
         pause = await self._slot_of_bot(lane)
         if pause:
-            if entry.marked:
-                async with self.db.statement() as db:
-                    await outbox.put_back_unused(db, lane, entry.id, reason="The bot's budget was used up.")
-            return pause
+            return await self._not_called(lane, entry, pause)
         try:
-            if entry.marked:
-                await self._say(lane, turn.channel, entry)
-            else:
-                await self._ready_topic(lane, turn.channel, entry)
+            if entry.ready:
+                return await self._say(turn)
+            return await self._ready_topic(turn)
         except ChannelError as error:
             metrics.calls_refused.labels(type(error).__name__).inc()
             log.info("refused", group=lane.group_id, meaning=type(error).__name__, said=str(error))
             return await self._refused(turn, error)
-        return 0
 
     async def _slot_of_bot(self, lane: Lane) -> float:
         """Take a slot of the bot's budget; the seconds to pause if that takes long."""
@@ -168,15 +160,35 @@ class ToOperator:
         await asyncio.sleep(pause)
         return await self.budget.take(name, self.bot_rate)
 
-    async def _say(self, lane: Lane, channel: Channel, entry: Entry) -> None:
+    async def _not_called(
+        self, lane: Lane, entry: Entry, pause: float, *, trouble: str | None = None
+    ) -> float:
+        reason = trouble or "The bot's budget was used up."
+        async with self.db.statement() as db:
+            await outbox.put_back(
+                db, lane, entry.id, reason=reason, pause=pause, trouble=trouble, called=False
+            )
+        return pause
+
+    def _pause(self, turn: Turn) -> float:
+        """How long the group's budget makes the lane wait after this turn's call."""
+        return pacing.after(turn.lane.calls, turn.now, self.group_rate)
+
+    async def _say(self, turn: Turn) -> float:
+        lane, entry = turn.lane, turn.entry
         said, topic_id, reply_to = await self._put_in_words(entry)
         message_id = None
         if said.text:
-            message_id = (await channel.send(lane.chat_id, topic_id, said, reply_to=reply_to)).message_id
-        change = await self._persist(lambda db: outbox.relayed(db, lane, entry.id, message_id=message_id))
+            sent = await turn.channel.send(lane.chat_id, topic_id, said, reply_to=reply_to)
+            message_id = sent.message_id
+        pause = self._pause(turn)
+        change = await self._persist(
+            lambda db: outbox.relayed(db, lane, entry.id, message_id=message_id, pause=pause)
+        )
         if change is not None:
             metrics.messages_relayed.inc()
             self.notifier.ring(change)
+        return pause
 
     async def _put_in_words(self, entry: Entry) -> tuple[Text, int | None, int | None]:
         """What to send for an entry: text, topic, and the message that it answers."""
@@ -200,32 +212,31 @@ class ToOperator:
         ]
         return self.wording.recap(lines)
 
-    async def _ready_topic(self, lane: Lane, channel: Channel, entry: Entry) -> None:
+    async def _ready_topic(self, turn: Turn) -> float:
         """Make or reopen the topic of an entry, which a later turn will say."""
-        async with self.db.statement() as db:
-            await groups.reserve(db, lane, keep=self._keep)
-        if entry.topic_id is None:
-            for change in await topics.create(self.db, channel, self.wording, lane, entry):
+        if turn.entry.topic_id is None:
+            for change in await topics.create(self.db, turn.channel, self.wording, turn.lane, turn.entry):
                 self.notifier.ring(change)
         else:
-            await topics.reopen(self.db, channel, lane, entry)
-        async with self.db.statement() as db:
-            await groups.answered(db, lane)
+            await topics.reopen(self.db, turn.channel, turn.lane, turn.entry)
+        pause = self._pause(turn)
+        await self._persist(lambda db: groups.give_back(db, turn.lane, pause=pause))
+        return pause
 
-    # The fates of an entry that was refused. Each gives the seconds for which the lane has to pause.
+    # The fates of an entry that was refused. Each ends the turn and gives the seconds to pause.
 
     async def _refused(self, turn: Turn, error: ChannelError) -> float:
         return await _FATES.get(type(error), ToOperator._later)(self, turn, error)
 
     async def _wait(self, turn: Turn, error: Wait) -> float:
         """Too many calls: the whole lane waits, which keeps the order, and no attempt is used up."""
-        await self._put_back(turn, error)
-        return max(0.1, error.seconds)
+        return await self._put_back(turn, error, pause=max(error.seconds, self._pause(turn)))
 
     async def _later(self, turn: Turn, error: ChannelError) -> float:
         """A passing fault: this conversation waits, the others go on."""
-        await self._put_back(turn, error, delay=backoff(turn.entry.attempts), attempt=True)
-        return 0
+        delay = backoff(turn.entry.attempts)
+        self.jobs.drain(turn.lane.group_id, after=delay + MARGIN)
+        return await self._put_back(turn, error, delay=delay, attempt=True)
 
     async def _heal(self, turn: Turn, error: ChannelError) -> float:
         """A topic seems to have vanished: make sure, since the refusal can have other reasons."""
@@ -233,7 +244,8 @@ class ToOperator:
         if entry.topic_id is None or entry.conversation_id is None:
             return await self._give_up(turn, error)
         async with self.db.statement() as db:
-            await groups.reserve(db, lane, keep=self._keep)
+            await groups.another_call(db, lane)
+        turn = turn._replace(lane=replace(lane, calls=(*lane.calls, turn.now)))
         try:
             there = await turn.channel.topic_exists(lane.chat_id, entry.topic_id, entry.topic_name or "")
         except TopicGone:
@@ -244,54 +256,67 @@ class ToOperator:
             there = True
         if there:
             return await self._later(turn, error)
-        await topics.give_up(self.db, lane, entry)
-        return 0
+        pause = self._pause(turn)
+        await topics.give_up(self.db, lane, entry, pause=pause)
+        return pause
 
     async def _found_closed(self, turn: Turn, error: ChannelError) -> float:
+        pause = self._pause(turn)
         async with self.db.begin() as db:
-            await outbox.put_back(db, turn.lane, turn.entry.id, reason=str(error))
+            await outbox.put_back(db, turn.lane, turn.entry.id, reason=str(error), pause=pause)
             if turn.entry.conversation_id is not None:
                 await conversations.topic_found_closed(db, turn.entry.conversation_id)
-        return 0
+        return pause
 
     async def _follow(self, turn: Turn, error: ChatMoved) -> float:
-        lane = turn.lane
+        lane, pause = turn.lane, self._pause(turn)
         async with self.db.begin() as db:
-            await outbox.put_back(db, lane, turn.entry.id, reason=str(error))
+            await outbox.put_back(db, lane, turn.entry.id, reason=str(error), pause=pause)
             await to_visitor.move_chat(
                 db, bot_id=lane.bot_id, old_chat_id=lane.chat_id, new_chat_id=error.chat_id
             )
-        return 0.1  # the lane is claimed anew, with the chat's new id
+        return pause
 
     async def _suspend(self, turn: Turn, error: ChatRefused) -> float:
-        await self._put_back(turn, error)
-        return await self._refuse(turn.lane, error.reason)
+        return await self._put_back(
+            turn, error, pause=groups.patience(turn.lane.trouble_count), trouble=error.reason
+        )
 
     async def _give_up(self, turn: Turn, error: ChannelError) -> float:
         entry = turn.entry
-        if not entry.marked:  # the topic could not be made: that is no fault of the message
-            return await self._refuse(turn.lane, "topics")
-        change = await self._persist(lambda db: outbox.failed(db, turn.lane, entry.id, reason=str(error)))
+        if not entry.ready:  # the topic could not be made: that is no fault of the message
+            pause = groups.patience(turn.lane.trouble_count)
+            return await self._put_back(turn, error, pause=pause, trouble="topics")
+        pause = self._pause(turn)
+        change = await self._persist(
+            lambda db: outbox.failed(db, turn.lane, entry.id, reason=str(error), pause=pause)
+        )
         log.error("dead letter", entry=entry.id, conversation=entry.conversation_id, reason=str(error))
         if change is not None:
             metrics.messages_failed.inc()
             self.notifier.ring(change)
-        return 0
-
-    async def _refuse(self, lane: Lane, reason: str) -> float:
-        async with self.db.statement() as db:
-            pause = await groups.refused(db, lane, reason)
-        log.error("the group refuses us", group=lane.group_id, reason=reason, again_in=pause)
         return pause
 
     async def _put_back(
-        self, turn: Turn, error: ChannelError, *, delay: float = 0, attempt: bool = False
-    ) -> None:
+        self,
+        turn: Turn,
+        error: ChannelError,
+        *,
+        pause: float | None = None,
+        delay: float = 0,
+        attempt: bool = False,
+        trouble: str | None = None,
+    ) -> float:
+        if trouble is not None:
+            log.error("the group refuses us", group=turn.lane.group_id, reason=trouble, again_in=pause)
+        waits = self._pause(turn) if pause is None else pause
         await self._persist(
             lambda db: outbox.put_back(
-                db, turn.lane, turn.entry.id, reason=str(error), delay=delay, attempt=attempt
+                db, turn.lane, turn.entry.id, reason=str(error), pause=waits, delay=delay,
+                attempt=attempt, trouble=trouble,
             )
-        )
+        )  # fmt: skip
+        return waits
 
     async def _persist(self, settle: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Commit what a call gave; a database that restarts meanwhile must not make us say it twice.
@@ -304,10 +329,6 @@ class ToOperator:
                 return await settle(db)
 
         return await insist(once)
-
-    @property
-    def _keep(self) -> int:
-        return pacing.kept(self.group_rate)
 
     async def show_typing(self, conversation_id: str) -> None:
         """Show in the conversation's topic that its visitor is typing; dropped under any pressure."""

@@ -80,11 +80,11 @@ async def reopen(db: Database, channel: Channel, lane: Lane, entry: Entry) -> No
         await conversations.topic_reopened(tx, entry.conversation_id)
 
 
-async def give_up(db: Database, lane: Lane, entry: Entry) -> None:
+async def give_up(db: Database, lane: Lane, entry: Entry, *, pause: float) -> None:
     """The topic has vanished: the next one will open with a recap, then comes the message."""
     if entry.topic_id is None or entry.conversation_id is None:
         raise ValueError("only a topic that there was can vanish")
     async with db.begin() as tx:
-        await outbox.put_back(tx, lane, entry.id, reason="The topic had vanished.")
+        await outbox.put_back(tx, lane, entry.id, reason="The topic had vanished.", pause=pause)
         if await conversations.drop_topic(tx, entry.conversation_id, topic_id=entry.topic_id):
             await outbox.add_recap(tx, lane.group_id, entry.conversation_id)
