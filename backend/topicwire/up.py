@@ -16,7 +16,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import NoReturn
-from urllib.parse import urlencode
 
 from rich.console import Console
 
@@ -283,8 +282,7 @@ def _look(plan: Plan, asked: Asked) -> None:
 def _welcome(plan: Plan, demo: str | None, seconds: float) -> None:
     _say(f"[bold green]Ready[/] after {seconds:.1f} s.\n")
     if plan.sandbox:
-        query = urlencode({"key": demo, "console": plan.sandbox.console_url})
-        _say(f"  Demo page           [bold cyan]{plan.settings.public_url}/demo?{query}[/]")
+        _say(f"  Demo page           [bold cyan]{plan.settings.public_url}/demo?key={demo}[/]")
         _say(f"  Operators' console  [bold cyan]{plan.sandbox.console_url}[/]\n")
         _say("Write in the demo page and answer in the console, which stands in for a Telegram group.")
         _say("With a bot of your own: [bold]TELEGRAM_BOT_TOKEN=… topicwire up[/].")
