@@ -66,6 +66,7 @@ class WokenWorker(ArqWorker):
         self._take = self.pool.register_script(_TAKE)
         self._again: dict[tuple[Any, ...], bool] = {}  # jobs under way, and whether they were rung since
         ears = asyncio.create_task(self._listen())
+        ears.add_done_callback(lambda _: self._woken.set())  # deaf is a reason to look, too
         try:
             while True:
                 self._woken.clear()

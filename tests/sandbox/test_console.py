@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Running, Telegram
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 
 @pytest.fixture
 async def telegram(sandbox: Running) -> AsyncIterator[Telegram]:
     async with sandbox(group_rate="off", bot_rate="off") as running:
         yield running
-
-
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    """A page whose script errors fail the test."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        opened = await browser.new_page()
-        errors: list[str] = []
-        opened.on("pageerror", lambda error: errors.append(str(error)))
-        opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-        yield opened
-        await browser.close()
-        assert errors == []
 
 
 async def test_an_operator_answers_a_visitor(telegram: Telegram, page: Page) -> None:

@@ -1,0 +1,121 @@
+"""The relay with a quiet twin of Telegram: what it was asked is kept, what it answers is set."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+from arq.connections import ArqRedis
+
+from tests.domain.conftest import BOT, Desk, new_desk
+from topicwire import jobs, notifier
+from topicwire.db import Database
+from topicwire.embedded import Servers
+from topicwire.jobs import Jobs
+from topicwire.notifier import Notifier
+from topicwire.ratelimit import Budget
+from topicwire.relay.channel import Channel, GroupState, Sent, Text
+from topicwire.relay.to_operator import ToOperator
+from topicwire.settings import Rate
+from topicwire.telegram import formatting
+
+
+@dataclass
+class Quiet:
+    """A channel that says yes, unless there are errors for a method, which are raised one a call."""
+
+    said: list[tuple[int | None, str]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    errors: dict[str, list[Exception]] = field(default_factory=dict)
+    meanwhile: Callable[[str], Awaitable[None]] | None = None  # what happens while a call is under way
+    topics: int = 100
+    messages: int = 1000
+
+    async def _call(self, method: str) -> None:
+        self.asked.append(method)
+        if self.meanwhile is not None:
+            await self.meanwhile(method)
+        if self.errors.get(method):
+            raise self.errors[method].pop(0)
+
+    async def send(
+        self, chat_id: int, topic_id: int | None, text: Text, *, reply_to: int | None = None
+    ) -> Sent:
+        await self._call("send")
+        self.said.append((topic_id, text.text))
+        self.messages += 1
+        return Sent(self.messages, topic_id)
+
+    async def create_topic(self, chat_id: int, name: str) -> int:
+        await self._call("create_topic")
+        self.topics += 1
+        return self.topics
+
+    async def rename_topic(self, chat_id: int, topic_id: int, name: str) -> None:
+        await self._call("rename_topic")
+
+    async def topic_exists(self, chat_id: int, topic_id: int, name: str) -> bool:
+        await self._call("topic_exists")
+        return False
+
+    async def reopen_topic(self, chat_id: int, topic_id: int) -> None:
+        await self._call("reopen_topic")
+
+    async def close_topic(self, chat_id: int, topic_id: int) -> None:
+        await self._call("close_topic")
+
+    async def delete_topic(self, chat_id: int, topic_id: int) -> None:
+        await self._call(f"delete_topic {topic_id}")
+
+    async def show_typing(self, chat_id: int, topic_id: int) -> None:
+        await self._call("show_typing")
+
+    async def check_group(self, chat_id: int) -> GroupState:
+        await self._call("check_group")
+        return GroupState("Group")
+
+    async def is_admin(self, chat_id: int, user_id: int) -> bool:
+        await self._call("is_admin")
+        return True
+
+
+@pytest.fixture
+def channel() -> Quiet:
+    return Quiet()
+
+
+@pytest.fixture
+async def arq(servers: Servers) -> AsyncIterator[ArqRedis]:
+    """An empty Redis."""
+    pool = jobs.pool(str(servers.redis_url))
+    await pool.flushall()
+    yield pool
+    await pool.aclose()
+
+
+@pytest.fixture
+async def relay(
+    database: Database, channel: Channel, arq: ArqRedis, servers: Servers
+) -> AsyncIterator[ToOperator]:
+    """The relay of one worker, without a budget of its own."""
+    redis = notifier.client(str(servers.redis_url))
+    made = ToOperator(
+        db=database,
+        channel={BOT: channel}.get,
+        wording=formatting,
+        jobs=Jobs(arq),
+        notifier=Notifier(redis),
+        budget=Budget(redis),
+        group_rate=None,
+        bot_rate=None,
+    )
+    yield made
+    await made.jobs.close()
+    await made.notifier.close()  # and with it `redis`, when the last ring is sent
+
+
+@pytest.fixture
+async def desk(database: Database) -> Desk:
+    return await new_desk(database)
+
+
+STRICT = Rate(3, 60)

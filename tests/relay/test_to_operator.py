@@ -1,0 +1,388 @@
+"""A lane being drained, against every answer that the other side has."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from arq.connections import ArqRedis
+from sqlalchemy import text
+
+from tests.domain.conftest import CHAT, Desk, pass_time
+from tests.relay.conftest import STRICT, Quiet
+from topicwire.db import Database
+from topicwire.domain import conversations, inbox, outbox
+from topicwire.domain.groups import Lane
+from topicwire.relay import topics
+from topicwire.relay.channel import (
+    ChannelError,
+    ChatMoved,
+    ChatRefused,
+    NotReached,
+    Rejected,
+    TopicClosed,
+    TopicGone,
+    Unchanged,
+    Unknown,
+    Wait,
+    Wrote,
+)
+from topicwire.relay.channel import Text as Words
+from topicwire.relay.to_operator import ToOperator, backoff
+from topicwire.settings import Rate
+from topicwire.telegram import formatting
+
+
+def words(channel: Quiet) -> list[str]:
+    return [said.rpartition("\n")[2] for _, said in channel.said]
+
+
+async def states(desk: Desk) -> dict[str, str]:
+    async with desk.database.statement() as db:
+        rows = await db.execute(text("SELECT text, state FROM messages WHERE origin = 'visitor'"))
+        return {row.text: row.state for row in rows}
+
+
+async def overtake(desk: Desk, seconds: float) -> None:
+    """Let time pass for the group and its entries."""
+    async with desk.database.begin() as db:
+        await pass_time(db, desk.group_id, seconds)
+        await db.execute(
+            text("UPDATE outbox SET not_before = not_before - make_interval(secs => :s)"), {"s": seconds}
+        )
+
+
+async def pause(desk: Desk) -> float:
+    """Seconds for which nobody serves the group."""
+    query = "SELECT greatest(0, extract(epoch FROM not_before - now())) FROM groups WHERE id = :id"
+    async with desk.database.statement() as db:
+        return float((await db.execute(text(query), {"id": desk.group_id})).scalar_one())
+
+
+async def test_everything_that_is_due_is_said_in_order(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    for number in range(5):
+        await desk.say(f"message {number}")
+    await desk.say("ben's", by="ben")
+    await relay.drain(desk.group_id)
+    said = words(channel)
+    assert [text for text in said if text != "ben's"] == [f"message {number}" for number in range(5)]
+    assert set((await states(desk)).values()) == {"relayed"}
+    assert channel.asked.count("create_topic") == 2
+    await relay.drain(desk.group_id)  # again, as rings may come twice
+    assert words(channel) == said
+
+
+async def test_a_drain_while_another_is_at_it_does_nothing(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    for number in range(5):
+        await desk.say(f"message {number}")
+    await asyncio.gather(*(relay.drain(desk.group_id) for _ in range(5)))
+    assert words(channel) == [f"message {number}" for number in range(5)]
+
+
+async def test_what_comes_during_the_last_call_is_rung_for(
+    relay: ToOperator, channel: Quiet, desk: Desk, arq: ArqRedis
+) -> None:
+    async def meanwhile(method: str) -> None:
+        if method == "send" and not channel.said:
+            channel.meanwhile = None
+            await desk.say("while you spoke")
+
+    await desk.say("one")
+    channel.meanwhile = meanwhile
+    await relay.drain(desk.group_id)
+    if len(channel.said) == 1:  # then somebody has been rung for
+        await relay.jobs._task  # type: ignore[misc]
+        assert [job.function for job in await arq.queued_jobs()] == ["drain"]
+        await relay.drain(desk.group_id)
+    assert words(channel) == ["one", "while you spoke"]
+
+
+async def test_a_drain_ends_after_25_turns_and_rings(
+    relay: ToOperator, channel: Quiet, desk: Desk, arq: ArqRedis
+) -> None:
+    for number in range(30):
+        await desk.say(f"message {number}")
+    await relay.drain(desk.group_id)
+    assert len(channel.asked) == 25
+    await relay.jobs._task  # type: ignore[misc]
+    assert [job.function for job in await arq.queued_jobs()] == ["drain"]
+    await relay.drain(desk.group_id)
+    assert words(channel) == [f"message {number}" for number in range(30)]
+
+
+async def test_the_groups_own_budget_pauses_the_lane(
+    relay: ToOperator, channel: Quiet, desk: Desk, arq: ArqRedis
+) -> None:
+    relay = replace(relay, group_rate=STRICT)
+    for number in range(4):
+        await desk.say(f"message {number}")
+    await relay.drain(desk.group_id)
+    assert channel.asked == ["create_topic", "send", "send"]
+    assert 50 < await pause(desk) <= 60
+    await relay.jobs._task  # type: ignore[misc]
+    (job,) = await arq.queued_jobs()
+    assert job.score is not None
+    assert 50 < (job.score - job.enqueue_time.timestamp() * 1000) / 1000 <= 61
+    async with desk.database.begin() as db:
+        await db.execute(text("UPDATE groups SET calls = '{}', not_before = NULL"))
+    await relay.drain(desk.group_id)
+    assert words(channel) == [f"message {number}" for number in range(4)]
+
+
+async def test_the_bots_budget_is_shared_and_costs_the_group_nothing(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    relay = replace(relay, bot_rate=Rate(1, 60))
+    assert await relay.budget.take("bot:4200", relay.bot_rate) == 0  # somebody else's call
+    await relay.drain(desk.group_id)
+    assert channel.asked == []
+    assert 50 < await pause(desk) <= 60
+    async with desk.database.statement() as db:
+        assert (await db.execute(text("SELECT cardinality(calls) FROM groups"))).scalar_one() == 0
+        state = (await db.execute(text("SELECT state, attempts FROM outbox"))).one()
+    assert tuple(state) == ("accepted", 0)
+
+
+async def test_told_to_wait_the_whole_lane_waits(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    await desk.say("one")
+    await desk.say("ben's", by="ben")
+    channel.errors["send"] = [Wait("Too Many Requests: retry after 7", 7)]
+    await relay.drain(desk.group_id)
+    assert channel.said == []
+    assert 6 < await pause(desk) <= 7
+    await relay.drain(desk.group_id)
+    assert channel.said == []
+    async with desk.database.statement() as db:
+        assert (await db.execute(text("SELECT sum(attempts) FROM outbox"))).scalar_one() == 0
+    await overtake(desk, 8)
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["one", "ben's"]
+
+
+@pytest.mark.parametrize("fault", [NotReached("no connection"), Unknown("no answer in time")])
+async def test_a_passing_fault_holds_its_conversation_only(
+    relay: ToOperator, channel: Quiet, desk: Desk, fault: ChannelError
+) -> None:
+    await desk.say("one")
+    await desk.say("two")
+    await desk.say("ben's", by="ben")
+    channel.errors["send"] = [fault]
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["ben's"]
+    assert await pause(desk) == 0
+    await overtake(desk, 2)
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["ben's", "one", "two"]
+
+
+async def test_a_refused_message_is_a_dead_letter_and_holds_nobody(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("cursed")
+    await desk.say("two")
+    channel.errors["send"] = [Rejected("MESSAGE_IS_CURSED")]
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["two"]
+    assert await states(desk) == {"cursed": "failed", "two": "relayed"}
+
+
+async def test_a_topic_that_cannot_be_made_is_no_fault_of_the_message(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    channel.errors["create_topic"] = [Rejected("Bad Request: something new")]
+    await relay.drain(desk.group_id)
+    assert await states(desk) == {"one": "accepted"}
+    assert 4 < await pause(desk) <= 5
+    await overtake(desk, 6)
+    await relay.drain(desk.group_id)
+    assert await states(desk) == {"one": "relayed"}
+
+
+async def test_a_group_that_refuses_us_is_left_alone_ever_longer(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [ChatRefused("Forbidden: bot was kicked", "kicked")] * 3
+    for seconds in (5, 10, 20):
+        await relay.drain(desk.group_id)
+        assert seconds - 1 < await pause(desk) <= seconds
+        await overtake(desk, seconds + 1)
+    await relay.drain(desk.group_id)
+    assert await states(desk) == {"one": "relayed"}
+
+
+async def test_a_vanished_topic_is_replaced_with_a_recap(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    await relay.drain(desk.group_id)
+    await desk.say("two")
+    channel.errors["send"] = [TopicGone("message thread not found")]
+    await relay.drain(desk.group_id)
+    assert channel.asked == ["create_topic", "send", "send", "topic_exists", "create_topic", "send", "send"]
+    (old, _), (recap_topic, recap), (new, last) = channel.said
+    assert old != new == recap_topic
+    assert "Visitor: one" in recap
+    assert last == "two"
+    async with desk.database.statement() as db:
+        assert await conversations.of_topic(db, chat_id=CHAT, topic_id=old or 0) == "ann"
+
+
+async def test_a_topic_that_only_seemed_to_vanish_stays(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [TopicGone("message thread not found")]
+    channel.errors["topic_exists"] = [NotReached("no connection")]
+    await relay.drain(desk.group_id)
+    assert channel.said == []
+    await overtake(desk, 2)
+    await relay.drain(desk.group_id)
+    assert [topic for topic, _ in channel.said] == [10]
+
+
+async def test_a_closed_topic_is_reopened(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [TopicClosed("TOPIC_CLOSED")]
+    channel.errors["reopen_topic"] = [Unchanged("TOPIC_NOT_MODIFIED")]  # somebody was quicker
+    await relay.drain(desk.group_id)
+    assert channel.asked == ["send", "reopen_topic", "send"]
+    assert await states(desk) == {"one": "relayed"}
+
+
+async def test_a_chat_that_moved_is_followed(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [ChatMoved("upgraded", -9000)]
+    await relay.drain(desk.group_id)
+    await overtake(desk, 1)
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["one"]
+    async with desk.database.statement() as db:
+        chats = (await db.execute(text("SELECT g.chat_id, c.chat_id FROM groups g, conversations c"))).one()
+        assert tuple(chats) == (-9000, -9000)
+        assert await conversations.of_topic(db, chat_id=CHAT, topic_id=10) == "ann"
+
+
+async def test_a_lane_that_was_lost_says_no_more(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    """As when a process was frozen for longer than its lease: what it was told late changes nothing."""
+    lanes: list[Lane] = []
+
+    async def meanwhile(method: str) -> None:
+        if method == "send" and not lanes:
+            await overtake(desk, 16)
+            lanes.append((await the_turn(desk))[0])
+
+    await desk.say("one")
+    await desk.say("two")
+    channel.meanwhile = meanwhile
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["one"]
+    assert set((await states(desk)).values()) == {"accepted"}
+
+
+async def test_a_group_of_a_bot_that_is_not_ours_waits(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    await desk.say("one")
+    await replace(relay, channel=lambda _: None).drain(desk.group_id)
+    assert await pause(desk) > 4
+    assert await states(desk) == {"one": "accepted"}
+
+
+async def test_typing_is_dropped_under_pressure(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    for number in range(30):
+        await desk.say("one", by=f"visitor {number}")
+        await desk.give_topic(f"visitor {number}", 10 + number)
+    for _ in range(2):  # each visitor's typing is shown once in a while, and so much in all
+        for number in range(30):
+            await relay.show_typing(f"visitor {number}")
+    assert channel.asked == ["show_typing"] * 20
+
+
+async def test_there_is_no_typing_without_a_topic(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    await relay.show_typing("nobody")
+    await desk.say("one")
+    await relay.show_typing("ann")
+    assert channel.asked == []
+
+
+# Topics
+
+
+async def the_turn(desk: Desk) -> tuple[Lane, outbox.Entry]:
+    async with desk.database.statement() as db:
+        turn = await outbox.take(db, desk.group_id, keep=19)
+    assert turn is not None
+    return turn
+
+
+async def test_who_loses_a_topic_keeps_it_as_an_alias_then_deletes_it(
+    database: Database, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    lane, entry = await the_turn(desk)
+    aliases: list[str | None] = []
+
+    async def meanwhile(method: str) -> None:
+        if method == "create_topic":
+            await desk.give_topic("ann", 55)
+        if method.startswith("delete_topic"):
+            async with database.statement() as db:
+                aliases.append(await conversations.of_topic(db, chat_id=CHAT, topic_id=101))
+
+    channel.meanwhile = meanwhile
+    await topics.create(database, channel, formatting, lane, entry)
+    assert channel.asked == ["create_topic", "delete_topic 101"]
+    assert aliases == ["ann"]  # before it was deleted
+    async with database.statement() as db:
+        assert await conversations.of_topic(db, chat_id=CHAT, topic_id=55) == "ann"
+
+
+async def test_an_orphan_that_cannot_be_deleted_still_carries_answers(
+    database: Database, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    lane, entry = await the_turn(desk)
+    channel.meanwhile = lambda method: _claim_first(desk, method)
+    channel.errors["delete_topic 101"] = [ChatRefused("not enough rights", "rights")]
+    await topics.create(database, channel, formatting, lane, entry)
+    async with database.statement() as db:
+        assert await conversations.of_topic(db, chat_id=CHAT, topic_id=101) == "ann"
+
+
+async def _claim_first(desk: Desk, method: str) -> None:
+    if method == "create_topic":
+        await desk.give_topic("ann", 55)
+
+
+async def test_what_was_said_before_the_claim_is_replayed_in_order(
+    database: Database, channel: Quiet, desk: Desk
+) -> None:
+    """Telegram tells of a topic, and of what is said in it, before it answers who made it."""
+    await desk.say("one")
+    lane, entry = await the_turn(desk)
+    async with database.begin() as db:
+        for number in (1, 2, 3):
+            event = Wrote(CHAT, 101, 500 + number, 0, "Mara", Words(f"answer {number}"))
+            await inbox.take(db, bot_id=4200, update_id=number)
+            await inbox.keep(
+                db, bot_id=4200, update_id=number, state="waiting", event=event, chat_id=CHAT, topic_id=101
+            )
+    changes = await topics.create(database, channel, formatting, lane, entry)
+    told = [change.message.text for change in changes if change.message]
+    assert told == ["answer 1", "answer 2", "answer 3"]
+    async with database.statement() as db:
+        assert await inbox.waiting(db, chat_id=CHAT, topic_id=101) == []
+    assert await desk.counters() == (4, 4, 4)
+
+
+def test_backoff_doubles_up_to_five_minutes() -> None:
+    for attempts, longest in ((0, 1), (1, 2), (5, 32), (9, 300), (1000, 300)):
+        for _ in range(50):
+            assert longest / 2 <= backoff(attempts) <= longest
