@@ -8,10 +8,20 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from topicwire.db import metadata
-from topicwire.domain import accounts, conversations, groups, inbox, installation, outbox, projects
+from topicwire.domain import (
+    accounts,
+    conversations,
+    groups,
+    holds,
+    inbox,
+    installation,
+    outbox,
+    projects,
+    topics,
+)
 
 # Importing the nouns is what fills the metadata.
-NOUNS = (accounts, conversations, groups, inbox, installation, outbox, projects)
+NOUNS = (accounts, conversations, groups, holds, inbox, installation, outbox, projects, topics)
 LOCK = 7_120_314  # any number; two migrations at once wait for one another
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from topicwire.db import Database
-from topicwire.domain import conversations, groups, projects
+from topicwire.domain import conversations, groups, projects, topics
 from topicwire.domain.conversations import Answer, Said, Visitor
 
 BOT, CHAT = 4200, -1001
@@ -38,7 +38,7 @@ class Desk:
     async def give_topic(self, conversation: str, topic: int) -> None:
         """Let a conversation be held in this topic."""
         async with self.database.statement() as db:
-            assert await conversations.claim_topic(
+            assert await topics.claim(
                 db, conversation, chat_id=self.chat_id, topic_id=topic, name=conversation
             )
 

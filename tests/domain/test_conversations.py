@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.domain.conftest import CHAT, Desk, new_desk
 from topicwire.db import Database
-from topicwire.domain import conversations, outbox
+from topicwire.domain import conversations, holds, outbox, topics
 from topicwire.domain.conversations import AlreadySaid, Visitor
 
 
@@ -199,11 +199,11 @@ async def test_reading_is_noted_up_to_what_there_is(desk: Desk, db: AsyncConnect
 
 
 async def test_a_hold_that_was_given_up_stays_so(db: AsyncConnection) -> None:
-    assert not await conversations.hold_revoked(db, "hold")
-    await conversations.revoke_hold(db, "hold")
-    await conversations.revoke_hold(db, "hold")
-    assert await conversations.hold_revoked(db, "hold")
-    assert not await conversations.hold_revoked(db, "another")
+    assert not await holds.revoked(db, "hold")
+    await holds.revoke(db, "hold")
+    await holds.revoke(db, "hold")
+    assert await holds.revoked(db, "hold")
+    assert not await holds.revoked(db, "another")
 
 
 async def test_closing_a_topic_closes_the_conversation_writing_opens_it(
@@ -211,9 +211,9 @@ async def test_closing_a_topic_closes_the_conversation_writing_opens_it(
 ) -> None:
     await desk.say("one")
     await desk.give_topic("ann", 10)
-    assert await conversations.set_topic_closed(db, "ann", topic_id=10, closed=True) == 1
+    assert await topics.set_closed(db, "ann", topic_id=10, closed=True) == 1
     assert await conversations.heads(db, ["ann"]) == [("ann", 1, "closed")]
-    assert await conversations.set_topic_closed(db, "ann", topic_id=9, closed=False) is None
+    assert await topics.set_closed(db, "ann", topic_id=9, closed=False) is None
     await desk.say("two")
     assert await conversations.heads(db, ["ann"]) == [("ann", 2, "open")]
     closed = (await db.execute(text("SELECT topic_closed FROM conversations"))).scalar_one()
@@ -222,14 +222,14 @@ async def test_closing_a_topic_closes_the_conversation_writing_opens_it(
 
 async def test_a_topic_has_one_owner_and_a_conversation_one_topic(desk: Desk, db: AsyncConnection) -> None:
     await desk.say("one")
-    assert await conversations.claim_topic(db, "ann", chat_id=CHAT, topic_id=10, name="Ann")
-    assert not await conversations.claim_topic(db, "ann", chat_id=CHAT, topic_id=11, name="Ann")
-    assert await conversations.of_topic(db, chat_id=CHAT, topic_id=10) == "ann"
-    assert await conversations.of_topic(db, chat_id=CHAT, topic_id=11) is None
-    assert await conversations.of_topic(db, chat_id=-5, topic_id=10) is None
-    await conversations.add_alias(db, "ann", chat_id=CHAT, topic_id=11)
-    await conversations.add_alias(db, "ann", chat_id=CHAT, topic_id=11)
-    assert await conversations.of_topic(db, chat_id=CHAT, topic_id=11) == "ann"
+    assert await topics.claim(db, "ann", chat_id=CHAT, topic_id=10, name="Ann")
+    assert not await topics.claim(db, "ann", chat_id=CHAT, topic_id=11, name="Ann")
+    assert await topics.owner_of(db, chat_id=CHAT, topic_id=10) == "ann"
+    assert await topics.owner_of(db, chat_id=CHAT, topic_id=11) is None
+    assert await topics.owner_of(db, chat_id=-5, topic_id=10) is None
+    await topics.add_alias(db, "ann", chat_id=CHAT, topic_id=11)
+    await topics.add_alias(db, "ann", chat_id=CHAT, topic_id=11)
+    assert await topics.owner_of(db, chat_id=CHAT, topic_id=11) == "ann"
 
 
 async def test_of_twenty_claims_one_wins(desk: Desk, database: Database) -> None:
@@ -237,7 +237,7 @@ async def test_of_twenty_claims_one_wins(desk: Desk, database: Database) -> None
 
     async def claim(topic: int) -> bool:
         async with database.begin() as db:
-            return await conversations.claim_topic(db, "ann", chat_id=CHAT, topic_id=topic, name="Ann")
+            return await topics.claim(db, "ann", chat_id=CHAT, topic_id=topic, name="Ann")
 
     assert sum(await asyncio.gather(*(claim(topic) for topic in range(10, 30)))) == 1
 
@@ -245,11 +245,11 @@ async def test_of_twenty_claims_one_wins(desk: Desk, database: Database) -> None
 async def test_a_vanished_topic_stays_an_alias(desk: Desk, db: AsyncConnection) -> None:
     await desk.say("one")
     await desk.give_topic("ann", 10)
-    assert not await conversations.drop_topic(db, "ann", topic_id=9)
-    assert await conversations.drop_topic(db, "ann", topic_id=10)
-    assert not await conversations.drop_topic(db, "ann", topic_id=10)
-    assert await conversations.of_topic(db, chat_id=CHAT, topic_id=10) == "ann"
-    assert await conversations.claim_topic(db, "ann", chat_id=CHAT, topic_id=11, name="Ann")
+    assert not await topics.drop(db, "ann", topic_id=9)
+    assert await topics.drop(db, "ann", topic_id=10)
+    assert not await topics.drop(db, "ann", topic_id=10)
+    assert await topics.owner_of(db, chat_id=CHAT, topic_id=10) == "ann"
+    assert await topics.claim(db, "ann", chat_id=CHAT, topic_id=11, name="Ann")
 
 
 async def test_a_recap_tells_only_what_operators_have_seen(desk: Desk, db: AsyncConnection) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.domain.conftest import BOT, CHAT, Desk, new_desk, pass_time
 from topicwire.db import Database
-from topicwire.domain import conversations, groups, outbox
+from topicwire.domain import conversations, groups, outbox, topics
 from topicwire.domain.groups import Lane, LaneLost
 from topicwire.domain.outbox import Entry, Notice
 
@@ -110,7 +110,7 @@ async def test_an_entry_knows_whether_its_topic_is_ready(desk: Desk, db: AsyncCo
     lane, entry = await taken(db, desk)
     assert (entry.ready, entry.topic_id, entry.topic_name, entry.topic_opened) == (True, 10, "ann", False)
     await outbox.relayed(db, lane, entry.id, message_id=1, pause=0)
-    await conversations.topic_found_closed(db, "ann")
+    await topics.found_closed(db, "ann")
     await desk.say("two")
     _, entry = await taken(db, desk)
     assert (entry.ready, entry.topic_closed, entry.topic_opened) == (False, True, True)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.domain.conftest import BOT, CHAT, Desk, new_desk
 from topicwire.db import Database
-from topicwire.domain import accounts, conversations, groups, inbox, installation, projects
+from topicwire.domain import accounts, groups, inbox, installation, projects, topics
 from topicwire.errors import RefusedError
 
 
@@ -165,9 +165,9 @@ async def test_a_group_keeps_its_conversations_under_a_new_id(desk: Desk, databa
     async with database.begin() as db:
         assert await groups.move(db, bot_id=BOT, old_chat_id=CHAT, new_chat_id=-9) == desk.group_id
         assert await groups.move(db, bot_id=BOT, old_chat_id=CHAT, new_chat_id=-9) is None
-        await conversations.leave_topics(db, project_id=desk.project_id, except_chat=-9)
-        assert await conversations.of_topic(db, chat_id=CHAT, topic_id=10) == "ann"
-        assert await conversations.claim_topic(db, "ann", chat_id=-9, topic_id=10, name="Ann")
+        await topics.leave(db, project_id=desk.project_id, except_chat=-9)
+        assert await topics.owner_of(db, chat_id=CHAT, topic_id=10) == "ann"
+        assert await topics.claim(db, "ann", chat_id=-9, topic_id=10, name="Ann")
         assert await groups.topic_of(db, "ann") == groups.Topic(BOT, -9, 10)
 
 
@@ -179,9 +179,9 @@ async def test_typing_is_shown_only_in_an_open_topic_of_a_living_group(
     assert await groups.topic_of(db, "ann") is None
     await desk.give_topic("ann", 10)
     assert await groups.topic_of(db, "ann") == groups.Topic(BOT, CHAT, 10)
-    await conversations.topic_found_closed(db, "ann")
+    await topics.found_closed(db, "ann")
     assert await groups.topic_of(db, "ann") is None
-    await conversations.topic_reopened(db, "ann")
+    await topics.reopened(db, "ann")
     await db.execute(text("UPDATE groups SET trouble = 'kicked'"))
     assert await groups.topic_of(db, "ann") is None
 

@@ -10,7 +10,8 @@ from sqlalchemy import text
 from tests.domain.conftest import CHAT, Desk, pass_time
 from tests.relay.conftest import STRICT, Quiet
 from topicwire.db import Database
-from topicwire.domain import conversations, inbox, outbox
+from topicwire.domain import inbox, outbox
+from topicwire.domain import topics as domain_topics
 from topicwire.domain.groups import Lane
 from topicwire.relay import topics
 from topicwire.relay.channel import (
@@ -230,7 +231,7 @@ async def test_a_vanished_topic_is_replaced_with_a_recap(
     assert "Visitor: one" in recap
     assert last == "two"
     async with desk.database.statement() as db:
-        assert await conversations.of_topic(db, chat_id=CHAT, topic_id=old or 0) == "ann"
+        assert await domain_topics.owner_of(db, chat_id=CHAT, topic_id=old or 0) == "ann"
 
 
 async def test_a_topic_that_only_seemed_to_vanish_stays(
@@ -268,7 +269,7 @@ async def test_a_chat_that_moved_is_followed(relay: ToOperator, channel: Quiet, 
     async with desk.database.statement() as db:
         chats = (await db.execute(text("SELECT g.chat_id, c.chat_id FROM groups g, conversations c"))).one()
         assert tuple(chats) == (-9000, -9000)
-        assert await conversations.of_topic(db, chat_id=CHAT, topic_id=10) == "ann"
+        assert await domain_topics.owner_of(db, chat_id=CHAT, topic_id=10) == "ann"
 
 
 async def test_a_lane_that_was_lost_says_no_more(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
@@ -334,14 +335,14 @@ async def test_who_loses_a_topic_keeps_it_as_an_alias_then_deletes_it(
             await desk.give_topic("ann", 55)
         if method.startswith("delete_topic"):
             async with database.statement() as db:
-                aliases.append(await conversations.of_topic(db, chat_id=CHAT, topic_id=101))
+                aliases.append(await domain_topics.owner_of(db, chat_id=CHAT, topic_id=101))
 
     channel.meanwhile = meanwhile
     await topics.create(database, channel, formatting, lane, entry)
     assert channel.asked == ["create_topic", "delete_topic 101"]
     assert aliases == ["ann"]  # before it was deleted
     async with database.statement() as db:
-        assert await conversations.of_topic(db, chat_id=CHAT, topic_id=55) == "ann"
+        assert await domain_topics.owner_of(db, chat_id=CHAT, topic_id=55) == "ann"
 
 
 async def test_an_orphan_that_cannot_be_deleted_still_carries_answers(
@@ -353,7 +354,7 @@ async def test_an_orphan_that_cannot_be_deleted_still_carries_answers(
     channel.errors["delete_topic 101"] = [ChatRefused("not enough rights", "rights")]
     await topics.create(database, channel, formatting, lane, entry)
     async with database.statement() as db:
-        assert await conversations.of_topic(db, chat_id=CHAT, topic_id=101) == "ann"
+        assert await domain_topics.owner_of(db, chat_id=CHAT, topic_id=101) == "ann"
 
 
 async def _claim_first(desk: Desk, method: str) -> None:

@@ -17,12 +17,12 @@ from topicwire.domain.conversations import (
     ANSWERED_COLUMNS,
     INSERT_ANSWER,
     KNOWN_ANSWER,
-    OWNER,
     Answer,
     Change,
     message_of,
 )
 from topicwire.domain.groups import HEARS
+from topicwire.domain.topics import OWNER
 
 inbox = Table(
     "inbox",

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from topicwire.db import Database
-from topicwire.domain import conversations, groups, inbox, outbox, projects
+from topicwire.domain import groups, inbox, outbox, projects, topics
 from topicwire.domain.outbox import Notice
 from topicwire.errors import RefusedError
 from topicwire.jobs import Jobs
@@ -104,5 +104,5 @@ async def connect(db: AsyncConnection, *, group_id: int, chat_id: int, project_i
     Raises `RefusedError("group_taken")`.
     """
     await groups.link(db, group_id, project_id)
-    await conversations.leave_topics(db, project_id=project_id, except_chat=chat_id)
+    await topics.leave(db, project_id=project_id, except_chat=chat_id)
     await outbox.assign(db, project_id=project_id, group_id=group_id)

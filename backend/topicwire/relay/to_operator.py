@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from topicwire import metrics
 from topicwire.db import Database, insist
 from topicwire.domain import conversations, groups, installation, outbox
+from topicwire.domain import topics as domain_topics
 from topicwire.domain.groups import Lane, LaneLost
 from topicwire.domain.outbox import Entry
 from topicwire.jobs import Jobs
@@ -265,7 +266,7 @@ class ToOperator:
         async with self.db.begin() as db:
             await outbox.put_back(db, turn.lane, turn.entry.id, reason=str(error), pause=pause)
             if turn.entry.conversation_id is not None:
-                await conversations.topic_found_closed(db, turn.entry.conversation_id)
+                await domain_topics.found_closed(db, turn.entry.conversation_id)
         return pause
 
     async def _follow(self, turn: Turn, error: ChatMoved) -> float:

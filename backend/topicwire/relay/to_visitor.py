@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from topicwire import metrics
-from topicwire.domain import conversations, groups, inbox
+from topicwire.domain import conversations, groups, inbox, topics
 from topicwire.domain.conversations import Answer, Change
 from topicwire.relay.channel import (
     ChatMigrated,
@@ -74,7 +74,7 @@ async def apply(db: AsyncConnection, event: Event) -> Effects:
 
 
 async def _wrote(db: AsyncConnection, event: Wrote) -> Effects:
-    owner = await conversations.of_topic(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    owner = await topics.owner_of(db, chat_id=event.chat_id, topic_id=event.topic_id)
     if owner is None:
         return Effects(unowned=True)
     message = await conversations.answer(db, owner, _answer(event))
@@ -104,24 +104,22 @@ async def _edited(db: AsyncConnection, event: Edited) -> Effects:
     )
     if change is not None:
         return Effects(changes=[change])
-    owner = await conversations.of_topic(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    owner = await topics.owner_of(db, chat_id=event.chat_id, topic_id=event.topic_id)
     return Effects(unowned=owner is None)
 
 
 async def _topic_changed(db: AsyncConnection, event: TopicChanged) -> Effects:
     if event.ours:
         return Effects()
-    owner = await conversations.of_topic(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    owner = await topics.owner_of(db, chat_id=event.chat_id, topic_id=event.topic_id)
     if owner is None:
         return Effects()
     if event.change in ("closed", "reopened"):
-        rev = await conversations.set_topic_closed(
-            db, owner, topic_id=event.topic_id, closed=event.change == "closed"
-        )
+        rev = await topics.set_closed(db, owner, topic_id=event.topic_id, closed=event.change == "closed")
         state = "closed" if event.change == "closed" else "open"
         return Effects() if rev is None else Effects(changes=[Change(owner, rev, state=state)])
     if event.change == "renamed" and event.name:
-        await conversations.set_topic_name(db, owner, topic_id=event.topic_id, name=event.name)
+        await topics.set_name(db, owner, topic_id=event.topic_id, name=event.name)
     return Effects()
 
 
@@ -143,7 +141,7 @@ async def move_chat(db: AsyncConnection, *, bot_id: int, old_chat_id: int, new_c
     if group_id is not None:
         project_id = await groups.project_of(db, group_id)
         if project_id is not None:
-            await conversations.leave_topics(db, project_id=project_id, except_chat=new_chat_id)
+            await topics.leave(db, project_id=project_id, except_chat=new_chat_id)
     return group_id
 
 
@@ -151,7 +149,7 @@ async def _wait_for_owner(
     db: AsyncConnection, bot_id: int, update_id: int, event: Wrote | Edited | TopicChanged
 ) -> Effects:
     """Keep the event for the moment its topic is claimed, unless that has just happened."""
-    await conversations.lock_topic(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    await topics.lock(db, chat_id=event.chat_id, topic_id=event.topic_id)
     effects = await apply(db, event)
     if effects.unowned:
         await inbox.keep(
@@ -174,7 +172,7 @@ async def _ring_again(db: AsyncConnection, event: Event | None) -> Effects:
     """A repeated update has no effect, but its first ring may have been lost."""
     if not isinstance(event, Wrote | Edited):
         return Effects(command=isinstance(event, LinkAsked))
-    owner = await conversations.of_topic(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    owner = await topics.owner_of(db, chat_id=event.chat_id, topic_id=event.topic_id)
     if owner is None:
         return Effects()
     return Effects(changes=[Change(id_, rev) for id_, rev, _ in await conversations.heads(db, [owner])])

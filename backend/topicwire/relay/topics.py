@@ -11,12 +11,15 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from topicwire.db import Database, insist
-from topicwire.domain import conversations, inbox, outbox
+from topicwire.domain import inbox, outbox
+from topicwire.domain import topics as domain_topics
 from topicwire.domain.conversations import Change
 from topicwire.domain.groups import Lane
 from topicwire.domain.outbox import Entry
 from topicwire.relay import to_visitor
 from topicwire.relay.channel import Channel, ChannelError, Event, Unchanged, Wording
+
+SUPERFLUOUS = "Duplicate, please delete"
 
 log = structlog.get_logger()
 
@@ -44,12 +47,10 @@ async def _claim(
     db: AsyncConnection, conversation_id: str, *, chat_id: int, topic_id: int, name: str
 ) -> tuple[bool, list[Change]]:
     """Give a conversation its topic, or keep the topic as an alias where it has one already."""
-    await conversations.lock_topic(db, chat_id=chat_id, topic_id=topic_id)
-    claimed = await conversations.claim_topic(
-        db, conversation_id, chat_id=chat_id, topic_id=topic_id, name=name
-    )
+    await domain_topics.lock(db, chat_id=chat_id, topic_id=topic_id)
+    claimed = await domain_topics.claim(db, conversation_id, chat_id=chat_id, topic_id=topic_id, name=name)
     if not claimed:
-        await conversations.add_alias(db, conversation_id, chat_id=chat_id, topic_id=topic_id)
+        await domain_topics.add_alias(db, conversation_id, chat_id=chat_id, topic_id=topic_id)
     return claimed, await replay(db, chat_id=chat_id, topic_id=topic_id)
 
 
@@ -64,10 +65,14 @@ async def replay(db: AsyncConnection, *, chat_id: int, topic_id: int) -> list[Ch
 
 
 async def _discard(channel: Channel, chat_id: int, topic_id: int) -> None:
+    """Remove a topic too many; where we may not, say so in its name and close it."""
     try:
         await channel.delete_topic(chat_id, topic_id)
     except ChannelError as error:
         log.warning("a topic too many stays as an alias", chat=chat_id, topic=topic_id, error=str(error))
+        with contextlib.suppress(ChannelError):
+            await channel.rename_topic(chat_id, topic_id, SUPERFLUOUS)
+            await channel.close_topic(chat_id, topic_id)
 
 
 async def reopen(db: Database, channel: Channel, lane: Lane, entry: Entry) -> None:
@@ -77,7 +82,7 @@ async def reopen(db: Database, channel: Channel, lane: Lane, entry: Entry) -> No
     with contextlib.suppress(Unchanged):
         await channel.reopen_topic(lane.chat_id, entry.topic_id)
     async with db.begin() as tx:
-        await conversations.topic_reopened(tx, entry.conversation_id)
+        await domain_topics.reopened(tx, entry.conversation_id)
 
 
 async def give_up(db: Database, lane: Lane, entry: Entry, *, pause: float) -> None:
@@ -86,5 +91,5 @@ async def give_up(db: Database, lane: Lane, entry: Entry, *, pause: float) -> No
         raise ValueError("only a topic that there was can vanish")
     async with db.begin() as tx:
         await outbox.put_back(tx, lane, entry.id, reason="The topic had vanished.", pause=pause)
-        if await conversations.drop_topic(tx, entry.conversation_id, topic_id=entry.topic_id):
+        if await domain_topics.drop(tx, entry.conversation_id, topic_id=entry.topic_id):
             await outbox.add_recap(tx, lane.group_id, entry.conversation_id)

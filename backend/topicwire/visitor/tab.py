@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from topicwire import metrics
 from topicwire.db import twice
-from topicwire.domain import conversations
+from topicwire.domain import conversations, holds
 from topicwire.domain.conversations import NEWEST, AlreadySaid, Change, Message, Present, Said, Visitor
 from topicwire.domain.projects import Project
 from topicwire.errors import UnavailableError
@@ -111,7 +111,7 @@ class Tab:
         async with self._desk.services.db.statement() as db:
             if hello.token is None:
                 return None, last == 0
-            if await conversations.hold_revoked(db, self._grip.hold):
+            if await holds.revoked(db, self._grip.hold):
                 raise Closed(protocol.BAD_TOKEN)
             present = await conversations.since(db, self.conversation_id, last)
             reached = 0 if present is None else present.rev
@@ -307,7 +307,7 @@ class Tab:
 
     async def _reset(self, frame: protocol.Reset) -> None:
         async with self._desk.services.db.statement() as db:
-            await conversations.revoke_hold(db, self._grip.hold)
+            await holds.revoke(db, self._grip.hold)
         self._desk.services.notifier.ring(Change(self.conversation_id, 0, revoked=self._grip.hold))
         raise Closed(protocol.BAD_TOKEN)
 
