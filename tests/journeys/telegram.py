@@ -154,10 +154,17 @@ class Telegram:
         """Whether a webhook is set."""
         return bool(self.sandbox.webhook.settings.url)
 
-    def limit(self, chat: int, calls: int, seconds: float) -> None:
-        """Give a group another budget, as strict as Telegram's."""
-        self.sandbox.limits.group = Rate(calls, seconds)
-        self.sandbox.limits._groups[chat] = [Window(Rate(calls, seconds))]
+    @contextlib.contextmanager
+    def limiting(self, chat: int, *, calls: int, seconds: float) -> Iterator[None]:
+        """Give one group a budget, kept as strictly as Telegram keeps its own."""
+        limits, rate = self.sandbox.limits, Rate(calls, seconds)
+        limits.group, limits._groups[chat] = rate, [Window(rate)]
+        for other in self.sandbox.backend.world.chats:
+            limits._groups.setdefault(other, [])  # only this one is limited
+        try:
+            yield
+        finally:
+            limits.group = None
 
     @contextlib.asynccontextmanager
     async def holding(

@@ -11,19 +11,20 @@ WORDS = [f"message {number}" for number in range(9)]
 async def test_a_group_that_is_too_busy_waits_alone(house: House, shop: Shop) -> None:
     """Ten calls where Telegram takes four a second: it refuses, we wait as told, and only this group."""
     other = await house.open_shop()
-    house.telegram.limit(shop.operators.chat, calls=4, seconds=1)
+    busy = house.telegram.limiting(shop.operators.chat, calls=4, seconds=1)
     async with shop.visitor() as visitor, other.visitor() as neighbour:
-        for said in WORDS:
-            await visitor.type_in(said)
-        await visitor.expect("relayed", seq=3)
-        await neighbour.say("quick")
-        await neighbour.expect("relayed", seq=1)
-        assert visitor.messages[9]["state"] == "accepted"
-        await visitor.expect("relayed", seq=9)
-        texts = await shop.operators.texts(await shop.topic_of(visitor))
-        assert [text.rpartition("\n")[2] for text in texts] == WORDS
-        statuses = {call["status"] for call in await shop.operators.calls()}
-        assert statuses == {200, 429}
+        with busy:
+            for said in WORDS:
+                await visitor.type_in(said)
+            await visitor.expect("relayed", seq=3)
+            await neighbour.say("quick")
+            await neighbour.expect("relayed", seq=1)
+            assert visitor.messages[9]["state"] == "accepted"
+            await visitor.expect("relayed", seq=9)
+            texts = await shop.operators.texts(await shop.topic_of(visitor))
+            assert [text.rpartition("\n")[2] for text in texts] == WORDS
+            statuses = {call["status"] for call in await shop.operators.calls()}
+            assert statuses == {200, 429}
 
 
 async def test_what_telegram_refuses_for_good_fails_and_may_be_tried_again(shop: Shop) -> None:

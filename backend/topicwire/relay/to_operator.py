@@ -107,7 +107,12 @@ class ToOperator:
             mine = await installation.lease(db, ONE_QUEUE, holder=self.holder, seconds=ONE_QUEUE_LEASE)
         if not mine:
             return  # whoever has it rings for every group that is due when it is done
-        await self._drain(group_id)
+        try:
+            await self._drain(group_id)
+        finally:
+            await self._pass_turn_on()
+
+    async def _pass_turn_on(self) -> None:
         async with self.db.statement() as db:
             await installation.end_lease(db, ONE_QUEUE, holder=self.holder)
             for due in await outbox.due_groups(db):
