@@ -5,7 +5,7 @@ from typing import Any
 from topicwire.sandbox import shapes
 from topicwire.sandbox.answers import bad_request
 from topicwire.sandbox.flood import Cost
-from topicwire.sandbox.query import Query
+from topicwire.sandbox.query import Access, Query
 from topicwire.sandbox.text import TEXT_LIMIT, Entity, clean
 from topicwire.sandbox.world import Chat, Member, Message
 
@@ -31,18 +31,18 @@ OWN_DELETABLE_SECONDS = 48 * 3600
 
 
 async def get_me(query: Query) -> Json:
-    return shapes.me(query.world.bot)
+    return shapes.me(query.account.person)
 
 
 async def get_chat(query: Query) -> Json:
-    return shapes.full_chat(await query.chat())
+    return shapes.full_chat(query.world, await query.chat(access=Access.READ), query.bot_id)
 
 
 async def get_chat_member(query: Query) -> Json:
     user_id = query.arguments.integer("user_id")
     if user_id <= 0:
         raise bad_request("invalid user_id specified")
-    chat = await query.chat()
+    chat = await query.chat(access=Access.READ)
     person = query.world.people.get(user_id)
     if person is None:
         raise bad_request("user not found")
@@ -51,7 +51,7 @@ async def get_chat_member(query: Query) -> Json:
 
 async def get_chat_administrators(query: Query) -> list[Json]:
     """People only, and the bot itself: other bots are left out."""
-    chat = await query.chat()
+    chat = await query.chat(access=Access.READ)
     people = query.world.people
     return [
         shapes.member(people[person_id], role)
@@ -68,8 +68,7 @@ async def leave_chat(query: Query) -> bool:
 
 async def set_my_commands(query: Query) -> bool:
     commands = query.arguments.structure("commands", "bot commands") or []
-    query.world.commands = [command for command in commands if isinstance(command, dict)]
-    query.backend.touched()
+    query.account.commands = [command for command in commands if isinstance(command, dict)]
     return True
 
 
@@ -92,13 +91,13 @@ async def send_message(query: Query) -> Json:
         markup=markup.inline,
         protected=query.arguments.boolean("protect_content"),
     )
-    return shapes.message(query.world, chat, said)
+    return shapes.message(query.world, chat, said, query.bot_id)
 
 
 async def edit_message_text(query: Query) -> Json:
     raw = query.text()
     markup = query.markup()
-    chat = await query.chat(Cost.MESSAGE)
+    chat = await query.chat(Cost.EDIT, access=Access.EDIT)
     message = query.own_message(chat)
     if "text" not in message.content:
         raise bad_request("there is no text in the message to edit")
@@ -109,20 +108,20 @@ async def edit_message_text(query: Query) -> Json:
     if content == message.content and markup.inline == message.markup:
         raise bad_request(NOT_MODIFIED)
     query.backend.edit(chat, message, content, markup=markup.inline)
-    return shapes.message(query.world, chat, message)
+    return shapes.message(query.world, chat, message, query.bot_id)
 
 
 async def edit_message_reply_markup(query: Query) -> Json:
     """Refuses a keyboard of the wrong kind last of all, so that asking for one changes nothing."""
     markup = query.markup()
-    chat = await query.chat(Cost.MESSAGE)
+    chat = await query.chat(Cost.EDIT, access=Access.EDIT)
     message = query.own_message(chat)
     if markup.other:
         raise bad_request("inline keyboard expected")
     if markup.inline == message.markup:
         raise bad_request(NOT_MODIFIED)
     query.backend.set_markup(chat, message, markup.inline)
-    return shapes.message(query.world, chat, message)
+    return shapes.message(query.world, chat, message, query.bot_id)
 
 
 async def delete_message(query: Query) -> bool:
@@ -145,7 +144,7 @@ async def set_message_reaction(query: Query) -> bool:
     if not isinstance(raw, list):
         raise bad_request("expected an Array of ReactionType")
     reactions = [_reaction(item) for item in raw]
-    chat = await query.chat()
+    chat = await query.chat(access=Access.READ)
     message = query.message(chat, "message to react")
     if len(reactions) > 1:
         raise bad_request("REACTIONS_TOO_MANY")

@@ -8,6 +8,7 @@ from topicwire.sandbox.backend import Backend
 from topicwire.sandbox.samples import sample
 from topicwire.sandbox.world import (
     ADMIN_RIGHTS,
+    ANONYMOUS,
     GENERAL,
     ICON_COLORS,
     MARA,
@@ -185,9 +186,19 @@ class Operators:
         self.set_member(chat, person.id, status, None, actor=MARA)
         return person
 
+    def create_bot(self, first_name: str, username: str) -> Person:
+        """One more bot; its username ends in "bot", as BotFather asks."""
+        name = username or f"sandbox_{self._world.next_person}_bot"
+        if not name.lower().endswith("bot"):
+            raise bad_request("a bot's username must end in bot")
+        person = Person(4300 + self._world.next_person, first_name or name, username=name, is_bot=True)
+        self._world.next_person += 1
+        self._world.people[person.id] = person
+        return person
+
     def _member(self, chat: Chat, person_id: int) -> Member:
         person = self._world.people.get(person_id)
-        if person is None or person_id == self._world.bot.id:
+        if person is None or (person.is_bot and person_id != ANONYMOUS):
             raise bad_request(f"there is no person {person_id}")
         role = chat.member(person_id)
         if not role.is_in():

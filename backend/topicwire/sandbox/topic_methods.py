@@ -25,7 +25,7 @@ async def create_forum_topic(query: Query) -> dict[str, Any]:
         raise bad_request("invalid icon color specified")
     icon = arguments.text("icon_custom_emoji_id")
     topic = query.backend.create_topic(chat, query.bot_id, name, color=color, icon=icon)
-    topic.looked_up = query.clock.now()
+    topic.seen[query.bot_id] = query.clock.now()
     return shapes.forum_topic(topic)
 
 
@@ -69,7 +69,7 @@ async def delete_forum_topic(query: Query) -> bool:
     if topic is chat.general():
         raise bad_request("TOPIC_ID_INVALID")
     query.backend.delete_topic(chat, topic)
-    topic.looked_up = None  # the server forgets at once what it deleted itself
+    topic.seen.clear()  # the server forgets at once what it deleted itself
     return True
 
 

@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 def message(world: World, chat: Chat, said: Message) -> Json:
     """A Bot API Message and `reactions`: `[{user, emoji}]`."""
-    shape = shapes.message(world, chat, said)
+    shape = shapes.message(world, chat, said, world.bot.id)
     if said.reactions:
         shape["reactions"] = [
             {"user": author, "emoji": each.get("emoji", "⭐")}

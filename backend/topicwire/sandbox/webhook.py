@@ -172,11 +172,13 @@ class WebhookEngine:
         while update.id in self._feed.state.pending:
             failure = await self._try(update)
             if failure is None:
-                break
+                self._feed.forget(update.id)
+                continue
             pause = backoff.pause(failure.retry_after)
             if self._clock.now() + pause > update.expires:
                 break
             await self._clock.sleep(pause)
+        update.repeats = 0
         self._feed.forget(update.id)
 
     async def _try(self, update: Update) -> Failure | None:
