@@ -137,8 +137,8 @@ async def test_anything_but_2xx_is_tried_again_in_order(
         telegram.clock.advance(pause)
     await telegram.until(lambda: len(receiver.updates) == 5)
     assert receiver.texts == ["a", "a", "a", "a", "b"]
-    info = await telegram.ok("getWebhookInfo")
-    assert info["pending_update_count"] == 0
+    while (info := await telegram.ok("getWebhookInfo"))["pending_update_count"]:
+        pass
     assert info["last_error_message"].startswith(f"Wrong response from the webhook: {status} ")
 
 

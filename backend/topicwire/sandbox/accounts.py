@@ -34,6 +34,7 @@ class Account:
         self.started = clock.now()
         self.logged_out = False
         self.commands: list[dict[str, Any]] = []
+        self.pressed: dict[str, float] = {}  # callback queries that may still be answered, until when
 
     @property
     def id(self) -> int:

@@ -17,6 +17,8 @@ from topicwire.sandbox.world import ICON_COLORS, Chat, Member, Message, Person, 
 
 Json = dict[str, Any]
 
+CALLBACK_ANSWER_SECONDS = 900
+
 
 class Backend:
     """Changes the world; whoever must know of a change is told before the method returns."""
@@ -114,6 +116,7 @@ class Backend:
             "chat_instance": str(-chat.id),
             "data": data,
         }
+        account.pressed[query_id] = self._clock.now() + CALLBACK_ANSWER_SECONDS
         account.feed.put("callback_query", content, chat.id, self._clock.now(), queue_of=person.id)
 
     def create_topic(self, chat: Chat, creator: int, name: str, *, color: int = 0, icon: str = "") -> Topic:

@@ -11,6 +11,7 @@ from topicwire.sandbox.answers import RefusedError, not_found, not_in_the_sandbo
 from topicwire.sandbox.arguments import Arguments, read_arguments, to_integer
 from topicwire.sandbox.calls import CallLog
 from topicwire.sandbox.faults import Fault, Faults
+from topicwire.sandbox.files import Files
 from topicwire.sandbox.method_names import METHOD_NAMES
 from topicwire.sandbox.methods_by_name import METHODS
 from topicwire.sandbox.playing import Outcome, Played, Player, answer, refusal
@@ -33,7 +34,9 @@ class BotApi:
         new_query: Callable[[Account, Arguments], Query],
         calls: CallLog,
         faults: Faults,
+        files: Files,
     ) -> None:
+        self._files = files
         self._accounts = accounts
         self._new_query = new_query
         self._calls = calls
@@ -63,6 +66,18 @@ class BotApi:
             call = _Call(self, account, name, METHODS.get(name) or _missing(name))
             call.arguments = Arguments(values)
             await call.carry_out()
+
+    async def download(self, scope: Scope, _: Receive, send: Send) -> None:
+        """An ASGI application for `/file/bot<token>/<path>`: what getFile gave a link to."""
+        token, _slash, path = scope["path"][9:].partition("/")
+        account = self._accounts.get(token)
+        content = await self._files.download(account.id, path) if account is not None else None
+        if account is None:
+            await answer(send, refusal(RefusedError(401, "Unauthorized")))
+        elif content is None:
+            await answer(send, refusal(not_found()))
+        else:
+            await answer(send, Outcome(200, content, content_type=b"application/octet-stream"))
 
     def _find(self, path: str) -> tuple[Account, str, Method]:
         """Names are case-insensitive; the token is looked at before the method."""

@@ -18,15 +18,25 @@ with `reactions` added. A refusal is 400 `{"error": "..."}`, in Telegram's words
     POST   chats/{chat}/topics/{thread}/read        nothing is unread any more
     POST   chats                                    {title?, type?, is_forum?, bot?} -> chat;
                                                     type: supergroup group; bot: a status or none
-    POST   chats/{chat}/bot                         {status, rights?, as?} -> chat
-    POST   chats/{chat}/forum                       {on} -> chat
+    POST   chats/{chat}/upload                      ?kind=&name=&caption=&as=&thread= and a file's bytes
+    POST   chats/{chat}/album                       {thread?, as?, kinds, caption?} -> {messages}
+    POST   chats/{chat}/messages/{id}/pin           {as?, on?}
+    POST   chats/{chat}/messages/{id}/press         {as?, data} of a button under it
+    POST   chats/{chat}/bot                         {status, rights?, as?, bot?} -> chat
+    POST   chats/{chat}/title                       {title, as?} -> chat
+    POST   chats/{chat}/forum                       {on} -> chat; another one if it was a basic group
+    POST   chats/{chat}/migrate                     -> the supergroup that it became
+    POST   chats/{chat}/destroy                     the group is deleted -> chat
+    POST   people/{person}                          {is_deleted?, blocked?: [bots]} -> person
+    GET    files/{unique id}                        a file's bytes
     POST   chats/{chat}/people                      {first_name, username?, status?} -> person
     POST   chats/{chat}/people/{person}             {status, rights?, as?} -> chat
     GET    calls                                    ?after=N&wait=seconds&method=name -> {last, calls}
     GET    events                                   server-sent {type, chat, thread?, topic?, message?};
                                                     message edited deleted topic_deleted read chat typing
 
-`rights` is a list of names such as `can_manage_topics`; absent it means all that the status can have.
+Faults, bots and the clock: see `switches.py`. `rights` is a list of names such as `can_manage_topics`;
+absent it means all that the status can have.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,9 +48,11 @@ from starlette.routing import Route
 
 from topicwire.sandbox import shapes, views
 from topicwire.sandbox.accounts import Account
+from topicwire.sandbox.arguments import Upload
 from topicwire.sandbox.calls import CallLog
 from topicwire.sandbox.clock import Clock
 from topicwire.sandbox.faults import Faults
+from topicwire.sandbox.files import Files, shown_type
 from topicwire.sandbox.live import Live
 from topicwire.sandbox.operators import Operators
 from topicwire.sandbox.requests import author, delete, get, number, optional_id, post, rights, text_of
@@ -65,10 +77,12 @@ class Control:
         add_bot: Callable[[str, str], Account],
         calls: CallLog,
         faults: Faults,
+        files: Files,
         live: Live,
         clock: Clock,
     ) -> None:
         self._world = world
+        self._files = files
         self._operators = operators
         self._accounts = accounts
         self._calls = calls
@@ -100,6 +114,15 @@ class Control:
             post("/chats/{chat:signed}/forum", self.set_forum),
             post("/chats/{chat:signed}/people", self.add_person),
             post("/chats/{chat:signed}/people/{person:signed}", self.set_person),
+            post("/chats/{chat:signed}/upload", self.upload, with_body=False),
+            post("/chats/{chat:signed}/album", self.album),
+            post(f"{message}/pin", self.pin),
+            post(f"{message}/press", self.press),
+            post("/chats/{chat:signed}/title", self.set_title),
+            post("/chats/{chat:signed}/migrate", self.migrate),
+            post("/chats/{chat:signed}/destroy", self.destroy),
+            post("/people/{person:int}", self.change_person),
+            Route("/files/{unique}", self.file, methods=["GET"]),
             *self._switches.routes(),
         ]
 
@@ -214,13 +237,72 @@ class Control:
 
     async def set_bot(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
-        self._operators.set_bot(chat, text_of(body, "status"), rights(body), actor=author(body))
+        bot_id = optional_id(body, "bot")
+        status = text_of(body, "status")
+        self._operators.set_bot(chat, status, rights(body), actor=author(body), bot_id=bot_id)
         return self._chat_view(chat)
 
     async def set_forum(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
-        self._operators.set_forum(chat, is_forum=bool(body.get("on")))
+        return self._chat_view(self._operators.set_forum(chat, is_forum=bool(body.get("on"))))
+
+    async def upload(self, request: Request, _: Json) -> Json:
+        chat, asked = self._chat(request), request.query_params
+        mime = request.headers.get("content-type", "")
+        upload = Upload(asked.get("name", ""), mime, await request.body())
+        kind, caption = asked.get("kind", "document"), asked.get("caption", "")
+        content = await self._operators.upload(kind, upload, caption)
+        who, thread = number(asked.get("as", str(MARA)), "as"), number(asked.get("thread", "1"), "thread")
+        return views.message(self._world, chat, self._operators.post(chat, who, thread, content))
+
+    async def album(self, request: Request, body: Json) -> Json:
+        chat, kinds = self._chat(request), body.get("kinds") or []
+        contents = [self._operators.media(str(kind), "") for kind in kinds]
+        if contents and text_of(body, "caption"):
+            contents[0] = self._operators.media(str(kinds[0]), text_of(body, "caption"))
+        said = self._operators.album(chat, author(body), optional_id(body, "thread"), contents)
+        return {"messages": [views.message(self._world, chat, each) for each in said]}
+
+    async def pin(self, request: Request, body: Json) -> Json:
+        message_id, on = request.path_params["message"], bool(body.get("on", True))
+        self._operators.pin(self._chat(request), author(body), message_id, on=on)
+        return {}
+
+    async def press(self, request: Request, body: Json) -> Json:
+        message_id = request.path_params["message"]
+        self._operators.press(self._chat(request), author(body), message_id, text_of(body, "data"))
+        return {}
+
+    async def set_title(self, request: Request, body: Json) -> Json:
+        chat = self._chat(request)
+        self._operators.set_title(chat, author(body), text_of(body, "title"))
         return self._chat_view(chat)
+
+    async def migrate(self, request: Request, _: Json) -> Json:
+        return self._chat_view(self._operators.migrate(self._chat(request)))
+
+    async def destroy(self, request: Request, _: Json) -> Json:
+        chat = self._chat(request)
+        self._operators.destroy(chat)
+        return self._chat_view(chat)
+
+    async def change_person(self, request: Request, body: Json) -> Json:
+        blocked, is_deleted = body.get("blocked"), body.get("is_deleted")
+        person = self._operators.set_person(
+            request.path_params["person"],
+            is_deleted=None if is_deleted is None else bool(is_deleted),
+            blocked=None if blocked is None else [int(each) for each in blocked],
+        )
+        return shapes.user(person)
+
+    async def file(self, request: Request) -> Response:
+        stored = self._world.files.get(request.path_params["unique"])
+        content = await self._files.content(stored) if stored else None
+        if stored is None or content is None:
+            return Response(status_code=404)
+        kind = "image/png" if content.startswith(b"\x89PNG") else shown_type(stored.mime)
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+        return Response(content, media_type=kind, headers=headers)
 
     async def add_person(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)

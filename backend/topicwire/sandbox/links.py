@@ -81,3 +81,31 @@ def _end(match: re.Match[str]) -> int:
     ):
         kept = kept[:-1].rstrip(".:;,('?!`")
     return match.end() - (len(path) - len(kept))
+
+
+_ADDRESS = re.compile(
+    r"(?:(?P<protocol>https?)://)?(?P<user>[^/?#@]*@)?(?P<host>[^/?#:@]+)(?P<port>:\d+)?(?P<query>[/?#].*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_OWN = re.compile(r"(?P<protocol>tg|ton|tonsite):(?://)?(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_USER = re.compile(r"tg:(?://)?user\?id=(\d+)$", re.IGNORECASE)
+
+
+def linked_user(address: str) -> int | None:
+    """Whom a link such as tg://user?id=5 mentions."""
+    found = _USER.match(address)
+    return int(found[1]) if found else None
+
+
+def checked_link(address: str) -> str:
+    """The address as Telegram writes it, "" if it is none (tdlib, `LinkManager::check_link_impl`)."""
+    own = _OWN.match(address)
+    if own is not None:
+        return f"{own['protocol'].lower()}://{own['rest']}"
+    found = _ADDRESS.fullmatch(address.strip())
+    if found is None or "." not in found["host"] or any(sign.isspace() for sign in found["host"]):
+        return ""
+    query = found["query"] or "/"
+    slash = "" if query.startswith("/") else "/"
+    parts = (found["user"] or "", found["host"].lower(), found["port"] or "", slash, query)
+    return f"{(found['protocol'] or 'http').lower()}://{''.join(parts)}"

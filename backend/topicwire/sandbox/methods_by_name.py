@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from topicwire.sandbox import methods, topic_methods, update_methods
+from topicwire.sandbox import copy_methods, media_methods, methods, topic_methods, update_methods
 from topicwire.sandbox.query import Query
 
 METHODS: dict[str, Callable[[Query], Awaitable[Any]]] = {
@@ -24,6 +24,40 @@ METHODS: dict[str, Callable[[Query], Awaitable[Any]]] = {
     "closeForumTopic": topic_methods.close_forum_topic,
     "reopenForumTopic": topic_methods.reopen_forum_topic,
     "deleteForumTopic": topic_methods.delete_forum_topic,
+    "editGeneralForumTopic": topic_methods.edit_general_forum_topic,
+    "closeGeneralForumTopic": topic_methods.close_general_forum_topic,
+    "reopenGeneralForumTopic": topic_methods.reopen_general_forum_topic,
+    "hideGeneralForumTopic": topic_methods.hide_general_forum_topic,
+    "unhideGeneralForumTopic": topic_methods.unhide_general_forum_topic,
+    "unpinAllForumTopicMessages": topic_methods.unpin_all_forum_topic_messages,
+    "unpinAllGeneralForumTopicMessages": topic_methods.unpin_all_general_forum_topic_messages,
+    "getForumTopicIconStickers": topic_methods.get_forum_topic_icon_stickers,
+    "getChatMemberCount": methods.get_chat_member_count,
+    "getMyCommands": methods.get_my_commands,
+    "deleteMyCommands": methods.delete_my_commands,
+    "answerCallbackQuery": methods.answer_callback_query,
+    "logOut": methods.log_out,
+    "close": methods.close,
+    "pinChatMessage": methods.pin_chat_message,
+    "unpinChatMessage": methods.unpin_chat_message,
+    "unpinAllChatMessages": methods.unpin_all_chat_messages,
+    "sendPhoto": media_methods.sender("photo"),
+    "sendDocument": media_methods.sender("document"),
+    "sendVideo": media_methods.sender("video"),
+    "sendVoice": media_methods.sender("voice"),
+    "sendAudio": media_methods.sender("audio"),
+    "sendAnimation": media_methods.sender("animation"),
+    "sendSticker": media_methods.sender("sticker"),
+    "sendVideoNote": media_methods.sender("video_note"),
+    "sendMediaGroup": media_methods.send_media_group,
+    "editMessageCaption": media_methods.edit_message_caption,
+    "editMessageMedia": media_methods.edit_message_media,
+    "getFile": media_methods.get_file,
+    "copyMessage": copy_methods.copy_message,
+    "copyMessages": copy_methods.copy_messages,
+    "forwardMessage": copy_methods.forward_message,
+    "forwardMessages": copy_methods.forward_messages,
+    "deleteMessages": copy_methods.delete_messages,
     "setWebhook": update_methods.set_webhook,
     "deleteWebhook": update_methods.delete_webhook,
     "getWebhookInfo": update_methods.get_webhook_info,

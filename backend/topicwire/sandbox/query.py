@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from topicwire.sandbox import shapes
 from topicwire.sandbox.accounts import Account
 from topicwire.sandbox.answers import (
     RefusedError,
     bad_request,
     forbidden,
-    not_in_the_sandbox,
     too_many_requests,
 )
 from topicwire.sandbox.arguments import Arguments, to_integer
 from topicwire.sandbox.backend import Backend
 from topicwire.sandbox.clock import Clock
+from topicwire.sandbox.files import Files
 from topicwire.sandbox.flood import Admission, Cost, RefusedFloodError
+from topicwire.sandbox.html_mode import parse_html
+from topicwire.sandbox.markdown_mode import parse_markdown, parse_markdown_v2
 from topicwire.sandbox.text import RAW_LIMIT_BYTES, Entity, check_utf8, parse_entities
 from topicwire.sandbox.updates import Feed
 from topicwire.sandbox.webhook import WebhookEngine
@@ -24,7 +27,8 @@ from topicwire.sandbox.world import GENERAL, Chat, Member, Message, Person, Topi
 
 Json = dict[str, Any]
 
-_KNOWN_MODES = {"markdown": "Markdown", "markdownv2": "MarkdownV2", "html": "HTML"}
+OWN_DELETABLE_SECONDS = 48 * 3600
+_MODES = {"markdown": parse_markdown, "markdownv2": parse_markdown_v2, "html": parse_html}
 
 # What is sent: the right that a restricted member needs for it, and how Telegram calls it
 # (tdlib, `MessageContent.cpp`).
@@ -65,6 +69,7 @@ class Query:
     account: Account
     arguments: Arguments
     backend: Backend
+    files: Files
     clock: Clock
 
     @property
@@ -157,6 +162,33 @@ class Query:
         if not chat.may_write(self.bot_id, topic):
             raise bad_request("TOPIC_CLOSED")
 
+    def readable_chat(self, asked: str) -> Chat:
+        """Another chat that the bot can read, by what a caller calls it."""
+        chat = self._find_chat(0 if asked.startswith("@") else to_integer(asked))
+        _check_access(chat, chat.member(self.bot_id), Access.READ)
+        return chat
+
+    def check_may_pin(self, chat: Chat) -> None:
+        """Pinning needs the right (tdlib, `DialogManager::can_pin_messages`)."""
+        if not self.role(chat).may("can_pin_messages"):
+            raise bad_request("not enough rights to manage pinned messages in the chat")
+
+    def check_deletable(self, chat: Chat, message: Message) -> None:
+        """One's own for two days, others' with the right; a topic's first goes only with the topic."""
+        if "forum_topic_created" in message.content:
+            raise bad_request("message can't be deleted")
+        if self.role(chat).may("can_delete_messages"):
+            return
+        if message.author != self.bot_id:
+            raise bad_request("message can't be deleted for everyone")
+        if message.service or self.clock.now() - message.date > OWN_DELETABLE_SECONDS:
+            raise bad_request("message can't be deleted")
+
+    def check_inline(self, markup: "Markup") -> None:
+        """A message that is edited takes inline keyboards only; this is looked at last of all."""
+        if markup.other:
+            raise bad_request("inline keyboard expected")
+
     def message(self, chat: Chat, purpose: str, name: str = "message_id") -> Message:
         """The message that message_id names; `purpose` as in "message to edit"."""
         message = chat.messages.get(self.arguments.integer(name))
@@ -176,11 +208,30 @@ class Query:
         text = self.arguments.text("text")
         if not text:
             raise bad_request("message text is empty")
+        return self.formatted(text, self.arguments.text("parse_mode"), "entities", self.arguments)
+
+    def caption(self) -> tuple[str, list[Entity]]:
+        """caption and its entities, likewise; nothing is a caption, too."""
+        arguments = self.arguments
+        return self.formatted(
+            arguments.text("caption"), arguments.text("parse_mode"), "caption_entities", arguments
+        )
+
+    def formatted(self, text: str, mode: str, name: str, arguments: Arguments) -> tuple[str, list[Entity]]:
+        """A text by its parse_mode, or with the entities that the argument of that name holds.
+
+        The server looks at entities only where there is no parse_mode (`Client::get_formatted_text`).
+        """
         check_utf8(text)
-        if len(text.encode()) > RAW_LIMIT_BYTES:
+        if len(text) * 4 > RAW_LIMIT_BYTES and len(text.encode()) > RAW_LIMIT_BYTES:
             raise bad_request("text is too long")
-        self._check_parse_mode()  # the server looks at entities only where there is no parse_mode
-        return text, parse_entities(self.arguments.lenient_structure("entities"))
+        if not text or mode.lower() in ("", "none"):
+            return text, parse_entities(arguments.lenient_structure(name))
+        parse = _MODES.get(mode.lower())
+        if parse is None:
+            raise bad_request("unsupported parse_mode")
+        parsed, entities = parse(text)
+        return parsed, [entity for entity in entities if self._is_known(entity)]
 
     def markup(self) -> Markup:
         """reply_markup by its kind; one without content counts as none."""
@@ -195,13 +246,13 @@ class Query:
             return Markup(inline={"inline_keyboard": _check_rows(raw["inline_keyboard"])})
         return Markup(other=bool(raw.get("remove_keyboard") or raw.get("force_reply")))
 
-    def _check_parse_mode(self) -> None:
-        mode = self.arguments.text("parse_mode").lower()
-        if mode in ("", "none"):
-            return
-        if mode not in _KNOWN_MODES:
-            raise bad_request("unsupported parse_mode")
-        raise not_in_the_sandbox(f"parse_mode {_KNOWN_MODES[mode]}")
+    def _is_known(self, entity: Entity) -> bool:
+        """Completes a mention; one of somebody that the bot never saw is left out."""
+        if entity["type"] != "text_mention":
+            return True
+        person = self.world.people.get(entity["user"]["id"])
+        entity["user"] = shapes.user(person) if person else None
+        return person is not None
 
     def _find_chat(self, chat_id: int) -> Chat:
         person = self.world.people.get(chat_id)

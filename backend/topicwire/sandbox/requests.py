@@ -19,8 +19,9 @@ def get(path: str, act: Act) -> Route:
     return Route(path, _route(act), methods=["GET"])
 
 
-def post(path: str, act: Act) -> Route:
-    return Route(path, _route(act), methods=["POST"])
+def post(path: str, act: Act, *, with_body: bool = True) -> Route:
+    """A route; without `with_body` the body is no JSON, and the act reads it itself."""
+    return Route(path, _route(act, with_body=with_body), methods=["POST"])
 
 
 def delete(path: str, act: Act) -> Route:
@@ -66,12 +67,12 @@ def number(raw: str, name: str) -> int:
         raise bad_request(f"{name} must be a whole number") from None
 
 
-def _route(act: Act) -> Callable[[Request], Awaitable[Response]]:
+def _route(act: Act, *, with_body: bool = True) -> Callable[[Request], Awaitable[Response]]:
     """A route's function: decodes the body, encodes the answer, makes refusals 400."""
 
     async def respond(request: Request) -> Response:
         try:
-            answer = await act(request, _decode(await request.body()))
+            answer = await act(request, _decode(await request.body()) if with_body else {})
         except RefusedError as refused:
             error = refused.description.removeprefix("Bad Request: ")
             return _json({"error": error}, status=400)

@@ -25,6 +25,7 @@ from topicwire.sandbox.clock import Clock, SystemClock
 from topicwire.sandbox.connection import SandboxProtocol
 from topicwire.sandbox.control import Control
 from topicwire.sandbox.faults import Faults
+from topicwire.sandbox.files import Files
 from topicwire.sandbox.flood import PROFILES, Limits, parse_rate
 from topicwire.sandbox.hosts import LoopbackOnly, guard, is_loopback
 from topicwire.sandbox.live import Live
@@ -66,15 +67,17 @@ class Sandbox:
         self.live = Live()
         self.calls = CallLog(clock)
         self.faults = Faults()
+        folder = config.state_file.with_suffix(".files") if config.state_file else None
+        self.files = Files(world, clock, folder)
         self.keeper = Keeper(config.state_file, self._state)
         self.accounts: dict[int, Account] = {}
         self._by_token: dict[str, Account] = {}
         self.backend = Backend(world, self.accounts, self.live, self.keeper, clock)
-        self.bot_api = BotApi(self._by_token, self.query, self.calls, self.faults)
+        self.bot_api = BotApi(self._by_token, self.query, self.calls, self.faults, self.files)
         first = BotState(config.token, self._state.feed, self._state.webhook)
         for bot_id, state in {world.bot.id: first, **self._state.others}.items():
             self._admit(world.people[bot_id], state)
-        self.operators = Operators(self.backend)
+        self.operators = Operators(self.backend, self.files)
 
     @property
     def bot(self) -> Account:
@@ -102,7 +105,7 @@ class Sandbox:
         return self._admit(person, state)
 
     def query(self, account: Account, arguments: Arguments) -> Query:
-        return Query(account, arguments, self.backend, self.clock)
+        return Query(account, arguments, self.backend, self.files, self.clock)
 
     def control(self) -> Control:
         return Control(
@@ -112,6 +115,7 @@ class Sandbox:
             add_bot=self.add_bot,
             calls=self.calls,
             faults=self.faults,
+            files=self.files,
             live=self.live,
             clock=self.clock,
         )
@@ -150,9 +154,11 @@ class _App(Starlette):
     """Bots' calls go straight to their door: the way through routes and middleware costs more than a call."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sandbox: Sandbox = self.state.sandbox
         if scope["type"] == "http" and scope["path"].startswith("/bot"):
-            sandbox: Sandbox = self.state.sandbox
             await guard(sandbox.bot_api, scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith("/file/bot"):
+            await guard(sandbox.bot_api.download, scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 

@@ -103,6 +103,11 @@ def file_id(bot_id: int, unique: str) -> str:
     return f"BQACAgIAAxkB{owner}{unique}NgQ"
 
 
+def unique_of(asked: str) -> str:
+    """What a file_id says the file is, for all bots."""
+    return asked.removesuffix("NgQ")[-12:]
+
+
 def message(world: World, group: Chat, said: Message, bot_id: int, *, nested: bool = False) -> Json:
     """A Message as one bot sees it.
 

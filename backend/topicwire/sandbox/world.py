@@ -171,8 +171,8 @@ class StoredFile(msgspec.Struct, omit_defaults=True):
     size: int
     name: str = ""
     mime: str = ""
-    shape: dict[str, Any] = {}  # width, height, duration ...: what the Bot API tells besides
-    paths: dict[int, float] = {}  # by bot: when getFile last gave a link
+    same_as: str = ""  # whose bytes it has: another file's, or "sample:<kind>"
+    content: dict[str, Any] = {}  # of the message that it came with
 
 
 class World(msgspec.Struct):
