@@ -96,12 +96,12 @@ async def test_a_late_landing(telegram: Telegram) -> None:
 
 
 async def test_an_answer_after_ones_own_update(telegram: Telegram) -> None:
-    await telegram.act("/faults", kind="answer_late", method="createForumTopic", delay=3)
+    await telegram.act("/faults", kind="answer_late", method="createForumTopic", delay=9)
     creating = asyncio.create_task(telegram.topic())
-    await telegram.asleep(3)
+    await telegram.asleep(9)
     assert "forum_topic_created" in (await telegram.updates())[0]["message"]
     assert not creating.done()
-    telegram.clock.advance(3)
+    telegram.clock.advance(9)
     await creating
 
 

@@ -97,6 +97,16 @@ async def read_arguments(scope: Scope, receive: Receive) -> Arguments:
     return Arguments(values, files)
 
 
+def read_answer(content_type: bytes, body: bytes) -> dict[str, Any]:
+    """The arguments of a method that is called in a webhook's answer; nothing if it calls none."""
+    try:
+        if content_type.lower().startswith(b"multipart/form-data"):
+            return _parse_multipart(content_type, body)[0]
+        return _parse_body(content_type, body) if body else {}
+    except RefusedError:
+        return {}
+
+
 def _content_type(scope: Scope) -> bytes:
     headers: list[tuple[bytes, bytes]] = scope["headers"]
     return next((value for name, value in headers if name == b"content-type"), b"")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import secrets
 import signal
 import socket
@@ -146,6 +147,7 @@ class Sandbox:
         config = self._config
         limits = Limits(parse_rate(config.group_rate), parse_rate(config.bot_rate), PROFILES[config.profile])
         account = Account(person, state, limits, self.clock, self.faults)
+        account.webhook.on_method = functools.partial(self.bot_api.carry_out, account)
         self.accounts[person.id] = self._by_token[state.token] = account
         return account
 
