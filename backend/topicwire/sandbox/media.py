@@ -1,5 +1,6 @@
 """A file as the content of a message: checked as tdlib checks it, and in the shape of the Bot API."""
 
+import mimetypes
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ LARGEST_UPLOAD = 50 << 20
 LARGEST_SUM = 10_000
 LARGEST_RATIO = 20
 
-_PHOTO_ENDINGS = ("", ".jpg", ".jpeg", ".gif", ".png", ".tif", ".bmp")
+_PHOTO_ENDINGS = (".jpg", ".jpeg", ".gif", ".png", ".tif", ".bmp")
 _PHOTO_BOXES = (90, 320, 800, 1280)  # the longer side of the sizes that Telegram keeps
 _TYPES = {  # tdlib's names, which are in its refusals
     "photo": "Photo", "video": "Video", "voice": "VoiceNote", "audio": "Audio", "document": "Document",
@@ -52,7 +53,9 @@ async def uploaded(files: Files, kind: str, upload: Upload, number: Number) -> J
         return await _photo(files, name, content)
     if kind == "document" and (mime == "image/gif" or Path(name).suffix.lower() in (".gif", ".mp4")):
         kind = "animation"
-    stored = await files.keep(kind, content, name=name, mime=mime if "/" in mime else _MIMES.get(kind, ""))
+    is_told = "/" in mime and mime != _MIMES["document"]  # else it is told by the name
+    stored = await files.keep(kind, content, name=name, mime=mime if is_told else "")
+    stored.mime = stored.mime or _MIMES.get(kind, "")
     return content_of(files, stored, number)
 
 
@@ -96,7 +99,9 @@ def _fields(kind: str, number: Number) -> Json:
 
 
 async def _photo(files: Files, name: str, content: bytes) -> Json:
-    if Path(name).suffix.lower() not in _PHOTO_ENDINGS:
+    # A name that says nothing, such as clients make up, is no obstacle.
+    is_named = mimetypes.guess_type(name)[0] is not None
+    if is_named and Path(name).suffix.lower() not in _PHOTO_ENDINGS:
         raise bad_request("photo has unsupported extension. Use one of .jpg, .jpeg, .gif, .png, .tif or .bmp")
     if len(content) > LARGEST_PHOTO:
         words = "is too big for a photo; the maximum size is"
