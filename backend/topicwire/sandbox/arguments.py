@@ -5,7 +5,7 @@ The Bot API's server sees every scalar as a string; structured values are JSON i
 
 import re
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import unquote
 
 import msgspec
 from starlette.types import Receive, Scope
@@ -137,10 +137,18 @@ def _parse_body(content_type: bytes, body: bytes) -> dict[str, Any]:
 
 
 def _parse_form(body: bytes) -> dict[str, Any]:
-    if not body:
-        return {}
-    pairs = parse_qsl(body.decode(errors="surrogateescape"), keep_blank_values=True, errors="surrogateescape")
-    return dict(pairs)
+    # By hand: urllib's `parse_qsl` takes longer than everything else that a call needs.
+    values = {}
+    for pair in body.decode(errors="surrogateescape").split("&"):
+        name, _, value = pair.partition("=")
+        if name:
+            values[_unquote(name)] = _unquote(value)
+    return values
+
+
+def _unquote(text: str) -> str:
+    spaced = text.replace("+", " ")
+    return unquote(spaced, errors="surrogateescape") if "%" in spaced else spaced
 
 
 def _parse_json(body: bytes) -> dict[str, Any]:

@@ -24,13 +24,14 @@ _CANDIDATE = re.compile(
     r"(?P<port>:\d{1,5})?"
     r"(?P<path>[/?#][^\s<>\"«»]*)?"
 )
+_INNER_DOT = re.compile(r"\.[\w~-]")
 _PROTOCOLS = {"http", "https", "ftp", "tg", "ton", "tonsite"}
 _MAIL_USER = re.compile(r"[A-Za-z0-9_-]{0,26}(?:[.+:][A-Za-z0-9_-]{1,35}){0,10}")
 
 
 def find_links(text: str) -> Iterator[tuple[str, int, int]]:
     """`("url" | "email", start, end)` in code points, from left to right."""
-    if "." not in text:
+    if _INNER_DOT.search(text) is None:
         return
     for match in _CANDIDATE.finditer(text):
         if _is_mail(match):

@@ -227,7 +227,8 @@ def run(config: SandboxConfig) -> None:
     # The server handles both while it runs and raises them again when it is done: to stop is no failure.
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: None)
-    asyncio.run(server.serve())
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(server.serve())
 
 
 def _check(config: SandboxConfig) -> None:
