@@ -141,7 +141,7 @@ class Sandbox:
         self.calls.close()
         self.bot_api.player.stop()
         for account in self.accounts.values():
-            account.webhook.poller.replace("")
+            account.webhook.poller.close()
 
     def _admit(self, person: Person, state: BotState) -> Account:
         config = self._config
@@ -210,6 +210,7 @@ class SandboxServer(uvicorn.Server):
                 port=config.port,
                 http=SandboxProtocol,
                 access_log=False,
+                proxy_headers=False,
                 log_level="warning",
                 timeout_graceful_shutdown=STOP_SECONDS,
                 server_header=False,

@@ -117,7 +117,7 @@ async def _poll(query: Query, turn: int, limit: int, seconds: float) -> list[Upd
 
 async def _next_updates(query: Query, turn: int, limit: int) -> list[Update]:
     poller = query.webhook.poller
-    while not (waiting := query.feed.waiting(0, limit)):
+    while not (waiting := query.feed.waiting(0, limit)) and not poller.closed:
         await query.feed.bell.wait()
         if poller.turn != turn:
             return await _give_up(query, poller.reason)

@@ -95,6 +95,7 @@ class Poller:
         self.turn = 0
         self.reason = ""
         self._bell = bell
+        self.closed = False
         self._last_offset: int | None = None
         self._last_at = 0.0
         self._next_conflict = 0.0
@@ -106,6 +107,11 @@ class Poller:
         if is_same and age < CONFLICT_SECONDS:
             timeout = max(timeout, CONFLICT_SECONDS)
         return timeout, 1 if is_same and age < IMPATIENT_SECONDS else limit
+
+    def close(self) -> None:
+        """Lets whoever polls go, and whoever comes yet."""
+        self.closed = True
+        self.replace("")
 
     def may_conflict(self, now: float) -> bool:
         """Whether a conflict is told at once: one every few seconds is."""
