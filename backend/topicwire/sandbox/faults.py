@@ -79,7 +79,6 @@ class Faults:
             kinds = ", ".join([*CALL_KINDS, *sorted(UPDATE_KINDS)])
             raise UnknownFaultError(f"there is no fault {fault.kind!r}; there are {kinds}")
         fault.id = next(self._numbers)
-        fault.method = fault.method.lower()
         self.active.append(fault)
         return fault
 
@@ -93,7 +92,7 @@ class Faults:
         return self._meet(
             each
             for each in self.active
-            if each.kind in CALL_KINDS and each.method in ("", name) and _fits(each, bot, chat)
+            if each.kind in CALL_KINDS and each.method.lower() in ("", name) and _fits(each, bot, chat)
         )
 
     def meet_update(self, kind: str, bot: int, chat: int) -> Fault | None:

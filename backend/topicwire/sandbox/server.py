@@ -18,10 +18,10 @@ from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from topicwire.sandbox.accounts import FIRST_UPDATE_ID, Account, BotState
-from topicwire.sandbox.arguments import Arguments
+from topicwire.sandbox.arguments import Arguments, to_integer
 from topicwire.sandbox.backend import Backend
 from topicwire.sandbox.bot_api import BotApi, unknown_path
-from topicwire.sandbox.calls import CallLog
+from topicwire.sandbox.calls import Call, CallLog
 from topicwire.sandbox.clock import Clock, SystemClock
 from topicwire.sandbox.connection import SandboxProtocol
 from topicwire.sandbox.control import Control
@@ -79,6 +79,7 @@ class Sandbox:
         for bot_id, state in {world.bot.id: first, **self._state.others}.items():
             self._admit(world.people[bot_id], state)
         self.operators = Operators(self.backend, self.files)
+        self.calls.on_call = self._show_call
 
     @property
     def bot(self) -> Account:
@@ -142,6 +143,13 @@ class Sandbox:
         self.bot_api.player.stop()
         for account in self.accounts.values():
             account.webhook.poller.close()
+
+    def _show_call(self, call: Call) -> None:
+        if not self.live.heard:
+            return
+        chat_id = to_integer(str(call.params.get("chat_id", "")))
+        left = self.accounts[call.bot].limits.left(chat_id, self.clock.now())
+        self.live.tell({"type": "call", "call": call, "chat": chat_id, "left": left})
 
     def _admit(self, person: Person, state: BotState) -> Account:
         config = self._config
