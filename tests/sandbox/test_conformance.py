@@ -579,6 +579,24 @@ async def scene(telegram: Telegram) -> Scene:
 
 
 @pytest.fixture(scope="module")
+async def untouched(shared: Telegram) -> Scene:
+    """For rows that nothing comes before: what is refused changes nothing."""
+    made = Scene(await shared.group(title="Untouched"))
+    await made.prepare()
+    return made
+
+
+async def prepared(shared: Telegram, untouched: Scene, row: Row) -> Scene:
+    if not row.before:
+        return untouched
+    made = Scene(await shared.group(title=row.name))
+    await made.prepare()
+    for step in row.before:
+        await step(made)
+    return made
+
+
+@pytest.fixture(scope="module")
 async def aiogram_bot(shared: Telegram) -> AsyncIterator[Bot]:
     async with speaking(shared) as made:
         yield made
@@ -599,16 +617,14 @@ def rows(chosen: list[Row]) -> pytest.MarkDecorator:
 
 
 @rows(ROWS)
-async def test_over_bare_http(scene: Scene, row: Row) -> None:
-    for step in row.before:
-        await step(scene)
+async def test_over_bare_http(shared: Telegram, untouched: Scene, row: Row) -> None:
+    scene = await prepared(shared, untouched, row)
     assert await scene.telegram.refused(row.method, **scene.fill(row.params)) == row.answer
 
 
 @rows([row for row in ROWS if row.name not in BARE_ONLY])
-async def test_through_aiogram(scene: Scene, aiogram_bot: Bot, row: Row) -> None:
-    for step in row.before:
-        await step(scene)
+async def test_through_aiogram(shared: Telegram, untouched: Scene, aiogram_bot: Bot, row: Row) -> None:
+    scene = await prepared(shared, untouched, row)
     kind: type[TelegramMethod[Any]] = getattr(methods, row.method[0].upper() + row.method[1:])
     known = {name: value for name, value in scene.fill(row.params).items() if name in kind.model_fields}
     error = {400: exceptions.TelegramBadRequest, 403: exceptions.TelegramForbiddenError}[row.answer[0]]

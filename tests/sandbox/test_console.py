@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Running, Telegram
@@ -33,18 +33,24 @@ async def telegram(sandbox: Running) -> AsyncIterator[Telegram]:
         yield running
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    """A page whose script errors fail the test."""
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        opened = await browser.new_page()
-        errors: list[str] = []
-        opened.on("pageerror", lambda error: errors.append(str(error)))
-        opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-        yield opened
-        await browser.close()
-        assert errors == []
+        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        await launched.close()
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page whose script errors fail the test."""
+    opened = await browser.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    yield opened
+    await opened.close()
+    assert errors == []
 
 
 async def test_an_operator_answers_a_visitor(telegram: Telegram, page: Page) -> None:

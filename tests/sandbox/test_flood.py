@@ -192,7 +192,7 @@ class PlainModel:
 STEPS = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 4)), max_size=40)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     calls=st.integers(1, 8), seconds=st.integers(1, 40), profile=st.sampled_from(list(PROFILES)), steps=STEPS
 )
@@ -216,7 +216,7 @@ def test_the_window_does_what_the_plain_model_does(
         assert answer == model.ask(now, places)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(gaps=st.lists(st.floats(0, 30), min_size=1, max_size=80))
 def test_never_more_than_the_rate_goes_out_in_any_window(gaps: list[float]) -> None:
     window, now, gone = limits("5/20", "off"), 0.0, []
