@@ -212,7 +212,8 @@ async def test_nobody_there_is_tried_again(telegram: Telegram) -> None:
 async def test_pending_updates_outlive_a_change_of_webhook(telegram: Telegram, receiver: Receiver) -> None:
     await telegram.act("messages", text="early")
     await telegram.ok("setWebhook", url=receiver.url)
-    await telegram.until(lambda: receiver.texts == ["early"])
+    while (await telegram.ok("getWebhookInfo"))["pending_update_count"]:
+        pass  # an answer that was not read yet would be asked for again
     assert await telegram.ok("deleteWebhook") is True
     await telegram.act("messages", text="between")
     telegram.clock.advance(1)
