@@ -22,7 +22,7 @@ import uvloop
 from bench import crowd, figures
 from bench.crowd import Script
 from bench.figures import ratio, verdict
-from bench.stand import Stand, free_port, process, raise_open_files, ready, stand
+from bench.stand import NotReadyError, Stand, free_port, process, raise_open_files, ready, stand
 from topicwire import wiring
 
 KIB = 1024
@@ -185,8 +185,11 @@ def main() -> None:
     allowed = raise_open_files(wanted)
     if allowed < wanted:
         raise SystemExit(f"bench.idle: {wanted} open files are needed and {allowed} allowed; lower --count")
-    with stand() as place:
-        print(uvloop.run(measure(asked, place)))
+    try:
+        with stand() as place:
+            print(uvloop.run(measure(asked, place)))
+    except NotReadyError as error:
+        raise SystemExit(f"bench.idle: {error}") from None
 
 
 if __name__ == "__main__":

@@ -245,8 +245,11 @@ def _rows(title: str, ours: Trip, floor: Trip, aims: Sequence[float]) -> list[tu
 def main() -> None:
     """Measure and print."""
     asked = options()
-    with stand() as place:
-        print(uvloop.run(measure(asked, place)))
+    try:
+        with stand() as place:
+            print(uvloop.run(measure(asked, place)))
+    except NotReadyError as error:
+        raise SystemExit(f"bench.relay: {error}") from None
 
 
 if __name__ == "__main__":

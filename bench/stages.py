@@ -15,18 +15,13 @@ DIRECTORY = "BENCH_TRACES"  # the environment's variable that says where to writ
 WAY = (
     ("say", 0, "web begins the statement"),
     ("say", 1, "web has committed"),
-    ("enqueue", 0, "web begins to ring"),
-    ("enqueue", 1, "the job is in the queue"),
     ("drain", 0, "worker begins the job"),
-    ("claim", 1, "the lane is claimed"),
     ("take", 1, "the entry is taken"),
     ("call", 0, "the call begins"),
 )
 AFTER = (
     ("call", 1, "the call is answered"),
     ("relayed", 1, "the entry is settled"),
-    ("release", 1, "the lane is released"),
-    ("due", 1, "looked once more"),
     ("drain", 1, "the job ends"),
 )
 ARRIVED = "arrived", 1

@@ -1,6 +1,6 @@
 """`topicwire web|worker` with its stages written down: `python -m bench.traced web|worker`.
 
-Functions are wrapped from outside; one that is not there any more is left out, and its row shows `nan`.
+Functions are wrapped from outside; one that is not there any more is left out, and so is its row.
 """
 
 import contextlib
@@ -26,29 +26,18 @@ def of_said(_: tuple[Any, ...], said: Any) -> int:
     return int(said.group_id or 0)
 
 
-def of_job(arguments: tuple[Any, ...], _: Any) -> int:
-    """The group that a ring names."""
-    return int(arguments[2]) if arguments[1] == "drain" else 0
-
-
 def of_drain(_: tuple[Any, ...], __: Any) -> int:
     """The group that this task drains."""
     return GROUP.get()
 
 
 # stage, module, function, how its group is known
-WEB = (
-    ("say", "topicwire.domain.conversations", "say", of_said),
-    ("enqueue", "arq.connections", "ArqRedis.enqueue_job", of_job),
-)
+WEB = (("say", "topicwire.domain.conversations", "say", of_said),)
 WORKER = (
     ("drain", "topicwire.relay.to_operator", "ToOperator.drain", of_drain),
-    ("claim", "topicwire.domain.outbox", "claim", of_drain),
     ("take", "topicwire.domain.outbox", "take", of_drain),
     ("call", "topicwire.telegram.client", "TelegramChannel.send", of_drain),
     ("relayed", "topicwire.domain.outbox", "relayed", of_drain),
-    ("release", "topicwire.domain.groups", "release", of_drain),
-    ("due", "topicwire.domain.outbox", "is_due", of_drain),
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from topicwire.sandbox.clock import ManualClock
+from topicwire.sandbox.clock import Clock, ManualClock
 from topicwire.sandbox.server import SANDBOX_CHAT_ID, SandboxConfig, SandboxServer
 
 TOKEN = "4200:secret"
@@ -100,6 +100,8 @@ class Telegram:
         return await self.ok("sendMessage", text=text, **params)
 
     async def updates(self, **params: Any) -> list[Any]:
+        """Polls, a few seconds after the last time: who asks for the same again at once is held."""
+        self.clock.advance(3)
         return list(await self.ok("getUpdates", **params))
 
     async def group(self, **options: Any) -> "Telegram":
@@ -118,7 +120,14 @@ def _field(value: Any) -> str:
 
 
 class _Server(SandboxServer):
-    """Leaves the test run's signals alone."""
+    """Leaves the test run's signals alone, and stops at once instead of at the next look at the clock."""
+
+    def __init__(self, config: SandboxConfig, clock: Clock) -> None:
+        super().__init__(config, clock)
+        self.stopping = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.stopping.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -141,6 +150,7 @@ async def running(**options: Any) -> AsyncIterator[Telegram]:
             yield Telegram(f"http://127.0.0.1:{port}", http, clock)
     finally:
         server.should_exit = True
+        server.stopping.set()
         await serving
 
 

@@ -2,57 +2,148 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from topicwire.sandbox.flood import Cost, Limits, Rate, parse_rate
+from topicwire.sandbox.flood import (
+    PROFILES,
+    Admission,
+    Cost,
+    Limits,
+    Profile,
+    Rate,
+    RefusedFloodError,
+    parse_rate,
+)
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Running, Telegram
 
 GROUP = -100
+WAIT, REFUSED = "wait", "refused"
 
 
-def limits(group: str = "20/60", bot: str = "30/1") -> Limits:
-    return Limits(parse_rate(group), parse_rate(bot))
+def limits(group: str = "20/60", bot: str = "30/1", profile: str = "standard") -> Limits:
+    return Limits(parse_rate(group), parse_rate(bot), PROFILES[profile])
+
+
+def asked(window: Limits, cost: Cost, chat: int, now: float, places: int = 1) -> tuple[str, int]:
+    """What the caller meets: a wait, 0 for none, or a refusal with the seconds it is told."""
+    try:
+        return WAIT, window.admit(cost, chat, now, places).wait
+    except RefusedFloodError as refused:
+        return REFUSED, refused.seconds
 
 
 def test_a_window_slides() -> None:
     window = limits("2/60")
-    assert window.admit(Cost.MESSAGE, GROUP, 0.0) == 0
-    assert window.admit(Cost.MESSAGE, GROUP, 30.0) == 0
-    assert window.admit(Cost.MESSAGE, GROUP, 40.5) == 20
-    assert window.admit(Cost.MESSAGE, GROUP, 60.6) == 0
+    assert asked(window, Cost.MESSAGE, GROUP, 0.0) == (WAIT, 0)
+    assert asked(window, Cost.EDIT, GROUP, 30.0) == (WAIT, 0)
+    assert asked(window, Cost.TOPIC, GROUP, 40.5) == (REFUSED, 20)
+    assert asked(window, Cost.MESSAGE, GROUP, 60.6) == (WAIT, 0)
     assert window.left(GROUP, 60.6) == 0
     assert window.left(GROUP, 91.0) == 1
 
 
-def test_a_call_during_an_announced_wait_is_told_the_rest_of_it() -> None:
+def test_a_short_wait_is_absorbed_and_the_next_queues_behind_it() -> None:
+    window = limits("2/10")
+    for now in (0.0, 2.0):
+        window.admit(Cost.MESSAGE, GROUP, now)
+    first = window.admit(Cost.MESSAGE, GROUP, 4.5)
+    assert (first.wait, first.at) == (6, 10.5)
+    assert asked(window, Cost.MESSAGE, GROUP, 4.5) == (WAIT, 8)
+
+
+def test_a_long_wait_takes_those_that_are_held_with_it() -> None:
+    window = limits("1/5")
+    told: list[int] = []
+    window.admit(Cost.MESSAGE, GROUP, 0.0)
+    held = window.admit(Cost.MESSAGE, GROUP, 0.0)
+    held.on_refused = told.append
+    edit = limits("1/5").admit(Cost.EDIT, GROUP, 0.0)
+    assert (held.wait, edit.wait) == (5, 0)
+    assert asked(window, Cost.MESSAGE, GROUP, 0.0) == (REFUSED, 10)
+    assert told == [10]
+    assert asked(window, Cost.MESSAGE, GROUP, 10.0) == (WAIT, 0)  # the held call had given its place back
+
+
+def test_what_was_queued_behind_a_refusal_is_told_the_same_and_not_punished() -> None:
     window = limits("1/60")
     window.admit(Cost.MESSAGE, GROUP, 0.0)
-    assert window.admit(Cost.MESSAGE, GROUP, 0.5) == 60
-    assert window.admit(Cost.MESSAGE, GROUP, 50.5) == 10
-    assert window.admit(Cost.MESSAGE, GROUP, 60.4) == 1  # the window is free, the announced wait is not over
-    assert window.admit(Cost.MESSAGE, GROUP, 60.5) == 0
+    assert [asked(window, Cost.MESSAGE, GROUP, 1.0) for _ in range(4)] == [(REFUSED, 59)] * 4
+
+
+def test_impatience_is_punished() -> None:
+    window = limits("1/60")
+    window.admit(Cost.MESSAGE, GROUP, 0.0)
+    assert asked(window, Cost.MESSAGE, GROUP, 20.0) == (REFUSED, 40)
+    assert asked(window, Cost.MESSAGE, GROUP, 40.0) == (REFUSED, 30)  # 20 were left
+    assert asked(window, Cost.MESSAGE, GROUP, 60.0) == (REFUSED, 15)
+    assert asked(window, Cost.MESSAGE, GROUP, 75.0) == (WAIT, 0)
+    assert asked(window, Cost.MESSAGE, GROUP, 76.0) == (REFUSED, 59)  # forgiven: it starts anew
+
+
+def test_punishment_has_an_end() -> None:
+    window = limits("1/60")
+    window.admit(Cost.MESSAGE, GROUP, 0.0)
+    told = [asked(window, Cost.MESSAGE, GROUP, 1 + n)[1] for n in range(20)]
+    assert told == sorted(told)
+    assert max(told) == 3600
+
+
+def test_a_lenient_telegram_only_tells_what_is_left() -> None:
+    window = limits("1/60", profile="lenient")
+    window.admit(Cost.MESSAGE, GROUP, 0.0)
+    assert asked(window, Cost.MESSAGE, GROUP, 20.0) == (REFUSED, 40)
+    assert asked(window, Cost.MESSAGE, GROUP, 40.0) == (REFUSED, 20)
+    assert asked(window, Cost.EDIT, GROUP, 40.0) == (WAIT, 0)  # edits have a window of their own
+
+
+def test_a_strict_telegram_wants_a_second_between_messages() -> None:
+    window = limits("off", "off", "strict")
+    assert [asked(window, Cost.MESSAGE, GROUP, 0.0) for _ in range(7)] == [(WAIT, 0)] * 5 + [
+        (WAIT, 1),
+        (WAIT, 2),
+    ]
+    assert asked(window, Cost.MESSAGE, GROUP, 60.0) == (WAIT, 0)
+
+
+def test_an_album_takes_a_place_for_each_item() -> None:
+    window = limits("20/60")
+    window.admit(Cost.MESSAGE, GROUP, 0.0, 10)
+    window.admit(Cost.MESSAGE, GROUP, 1.0, 5)
+    assert asked(window, Cost.MESSAGE, GROUP, 55.0, 6) == (WAIT, 5)
 
 
 def test_groups_have_windows_of_their_own_and_share_the_bots() -> None:
     window = limits("20/60", "3/1")
-    assert [window.admit(Cost.MESSAGE, -chat, 0.0) for chat in (1, 2, 3, 4)] == [0, 0, 0, 1]
-    assert window.left(-4, 0.0) == 20
+    assert [asked(window, Cost.MESSAGE, -chat, 0.0)[1] for chat in (1, 2, 3, 4)] == [0, 0, 0, 1]
+    assert window.left(-5, 0.0) == 20
 
 
 def test_typing_is_limited_apart() -> None:
     window = limits("1/60")
-    assert [window.admit(Cost.TYPING, GROUP, 0.0) for _ in range(21)] == [0] * 20 + [5]
-    assert window.admit(Cost.MESSAGE, GROUP, 0.0) == 0
-    assert [window.admit(Cost.TYPING, GROUP, 6.0) for _ in range(21)] == [0] * 20 + [24]
+    assert [asked(window, Cost.TYPING, GROUP, 0.0) for _ in range(21)] == [(WAIT, 0)] * 20 + [(REFUSED, 5)]
+    assert asked(window, Cost.MESSAGE, GROUP, 0.0) == (WAIT, 0)
+    assert [asked(window, Cost.TYPING, GROUP, 6.0) for _ in range(21)] == [(WAIT, 0)] * 20 + [(REFUSED, 24)]
+
+
+def test_two_seconds_of_typing_are_absorbed() -> None:
+    window = limits()
+    for n in range(20):
+        window.admit(Cost.TYPING, GROUP, n / 5)
+    assert asked(window, Cost.TYPING, GROUP, 4.0) == (WAIT, 1)
 
 
 def test_off_lifts_a_limit() -> None:
     window = limits("off", "off")
-    assert not any(window.admit(Cost.MESSAGE, GROUP, 0.0) for _ in range(1000))
+    assert not any(window.admit(Cost.MESSAGE, GROUP, 0.0).wait for _ in range(1000))
     assert window.left(GROUP, 0.0) is None
 
 
@@ -63,7 +154,83 @@ def test_rates() -> None:
             parse_rate(senseless)
 
 
-async def test_sends_edits_and_topics_share_twenty_a_minute(strict: Telegram) -> None:
+@dataclass
+class PlainModel:
+    """The same rules, looked up second by second in a list of everything that went out."""
+
+    rate: Rate
+    profile: Profile
+    gone: list[float] = field(default_factory=list)
+    held: list[tuple[float, int]] = field(default_factory=list)
+    told_at: float = -math.inf
+    free_at: float = -math.inf
+
+    def ask(self, now: float, places: int) -> tuple[str, int]:
+        self.held = [(at, n) for at, n in self.held if at > now]
+        if now < self.free_at:
+            if self.profile.punished and now - self.told_at > 0.05:
+                left = self.free_at - now
+                self.free_at = now + max(left, min(3600, math.ceil(1.5 * left)))
+            return REFUSED, math.ceil(self.free_at - now)
+        wait = next(wait for wait in range(10_000) if self._fits(now + wait, places))
+        if wait <= self.profile.absorbed:
+            self.gone += [now + wait] * places
+            self.held += [(now + wait, places)] if wait else []
+            return WAIT, wait
+        for at, n in self.held:
+            for _ in range(n):
+                self.gone.remove(at)
+        self.held, self.told_at, self.free_at = [], now, now + wait
+        return REFUSED, wait
+
+    def _fits(self, at: float, places: int) -> bool:
+        recent = [each for each in self.gone if each > at - self.rate.seconds]
+        nobody_overtaken = all(each <= at for each in self.gone)
+        return nobody_overtaken and len(recent) + min(places, self.rate.calls) <= self.rate.calls
+
+
+STEPS = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 4)), max_size=40)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    calls=st.integers(1, 8), seconds=st.integers(1, 40), profile=st.sampled_from(list(PROFILES)), steps=STEPS
+)
+def test_the_window_does_what_the_plain_model_does(
+    calls: int, seconds: int, profile: str, steps: list[tuple[int, int]]
+) -> None:
+    rate = Rate(calls, seconds)
+    kind = Profile(absorbed=PROFILES[profile].absorbed, punished=PROFILES[profile].punished)
+    window, model, now = Limits(rate, None, kind), PlainModel(rate, kind), 1000.0
+    admitted: list[Admission] = []
+    for quarters, places in steps:
+        now += quarters / 4
+        for admission in [each for each in admitted if each.at <= now]:
+            window.settle(admission)
+        try:
+            admission = window.admit(Cost.MESSAGE, GROUP, now, places)
+            admitted.append(admission)
+            answer = WAIT, admission.wait
+        except RefusedFloodError as refused:
+            answer = REFUSED, refused.seconds
+        assert answer == model.ask(now, places)
+
+
+@settings(max_examples=50, deadline=None)
+@given(gaps=st.lists(st.floats(0, 30), min_size=1, max_size=80))
+def test_never_more_than_the_rate_goes_out_in_any_window(gaps: list[float]) -> None:
+    window, now, gone = limits("5/20", "off"), 0.0, []
+    for gap in gaps:
+        now += gap
+        try:
+            gone.append(now + window.admit(Cost.MESSAGE, GROUP, now).wait)
+        except RefusedFloodError:
+            continue
+    for start in gone:
+        assert sum(start <= each < start + 20 - 1e-6 for each in gone) <= 5
+
+
+async def test_sends_edits_topics_and_pins_share_twenty_a_minute(strict: Telegram) -> None:
     thread = await strict.topic()
     said = await strict.say("hello", message_thread_id=thread)
     await strict.ok("editMessageText", message_id=said["message_id"], text="hello again")
@@ -84,6 +251,31 @@ async def test_sends_edits_and_topics_share_twenty_a_minute(strict: Telegram) ->
     }
     strict.clock.advance(44)
     await strict.say("now it fits")
+
+
+async def test_up_to_eight_seconds_show_as_latency(sandbox: Running) -> None:
+    async with sandbox(group_rate="2/6", bot_rate="off") as telegram:
+        await telegram.say("a")
+        await telegram.say("b")
+        waiting = asyncio.create_task(telegram.say("c"))
+        await telegram.asleep(6)
+        assert not waiting.done()
+        telegram.clock.advance(6)
+        assert (await waiting)["date"] == int(telegram.clock.now())
+
+
+async def test_calls_that_queue_are_refused_together(sandbox: Running) -> None:
+    async with sandbox(group_rate="1/5", bot_rate="off") as telegram:
+        await telegram.say("a")
+        held = asyncio.create_task(telegram.refused("sendMessage", text="b"))
+        await telegram.asleep(5)
+        told = (429, "Too Many Requests: retry after 10")
+        assert await telegram.refused("sendMessage", text="c") == told
+        assert await held == told
+        telegram.clock.advance(10)
+        await telegram.say("d")
+        shown: list[Any] = (await telegram.look("topics/1/messages"))["messages"]
+        assert [each["text"] for each in shown] == ["a", "d"]
 
 
 async def test_another_group_is_not_held_up(strict: Telegram) -> None:
@@ -110,4 +302,7 @@ async def test_the_bot_has_thirty_a_second(sandbox: Running) -> None:
     async with sandbox(group_rate="off") as telegram:
         for n in range(30):
             await telegram.say(f"message {n}")
-        assert (await telegram.refused("sendMessage", text="x")) == (429, "Too Many Requests: retry after 1")
+        waiting = asyncio.create_task(telegram.say("x"))
+        await telegram.asleep(1)
+        telegram.clock.advance(1)
+        await waiting

@@ -199,9 +199,12 @@ async def test_bytes_that_are_no_text(telegram: Telegram) -> None:
     assert (status, answer["description"]) == (400, "Bad Request: strings must be encoded in UTF-8")
 
 
-async def test_parse_modes_are_not_there_yet(telegram: Telegram) -> None:
-    refusal = await telegram.refused("sendMessage", text="<b>x</b>", parse_mode="HTML")
-    assert refusal == (501, "Not Implemented: parse_mode HTML is not in the sandbox")
+async def test_parse_modes(telegram: Telegram) -> None:
+    said = await telegram.say("<b>x</b> a@b.example", parse_mode="HTML")
+    assert said["text"] == "x a@b.example"
+    assert [each["type"] for each in said["entities"]] == ["bold", "email"]
+    known = await telegram.say(f"[m](tg://user?id={MARA}) [n](tg://user?id=99)", parse_mode="MarkdownV2")
+    assert [each["user"]["first_name"] for each in known["entities"]] == ["Mara"]
 
 
 async def test_text_is_checked_before_the_chat(telegram: Telegram) -> None:
@@ -211,7 +214,7 @@ async def test_text_is_checked_before_the_chat(telegram: Telegram) -> None:
 
 async def test_a_parse_mode_goes_before_entities(telegram: Telegram) -> None:
     bold = [{"type": "bold", "offset": 0, "length": 1}]
-    assert (await telegram.refused("sendMessage", text="x", entities=bold, parse_mode="HTML"))[0] == 501
+    assert "entities" not in await telegram.say("x", entities=bold, parse_mode="HTML")
     assert (await telegram.say("x", entities=bold, parse_mode="None"))["entities"] == bold
     assert "entities" not in await telegram.say("x", entities="{[")
 

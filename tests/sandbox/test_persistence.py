@@ -78,3 +78,24 @@ async def test_without_a_file_nothing_is_kept(sandbox: Running) -> None:
     for _ in range(2):
         async with sandbox() as telegram:
             assert await telegram.topic() == 2
+
+
+async def test_bots_and_files_outlive_a_restart(sandbox: Running, state_file: Path) -> None:
+    async with sandbox(state_file=state_file) as telegram:
+        bot = await telegram.act("/bots", first_name="Second")
+        url = f"{telegram.console}/api/chats/{telegram.chat}/upload?kind=document&name=a.txt"
+        async with telegram.http.post(url, data=b"hello") as response:
+            said = await response.json()
+        group = await telegram.group(type="group")
+        successor = (await group.act("migrate"))["id"]
+
+    async with sandbox(state_file=state_file) as telegram:
+        async with telegram.http.get(f"{telegram.base}/bot{bot['token']}/getMe") as response:
+            assert (await response.json())["result"]["id"] == bot["id"]
+        file = await telegram.ok("getFile", file_id=said["document"]["file_id"])
+        async with telegram.http.get(f"{telegram.base}/file/bot4200:secret/{file['file_path']}") as response:
+            assert await response.read() == b"hello"
+        status, answer = await telegram.call("sendMessage", chat_id=group.chat, text="x")
+        assert (status, answer["parameters"]) == (400, {"migrate_to_chat_id": successor})
+        again = await telegram.act("/bots", first_name="Third")
+        assert again["id"] != bot["id"]

@@ -142,3 +142,16 @@ def test_topic_names_are_one_line_of_at_most_128() -> None:
 
 def test_a_long_run_of_letters_is_looked_through_quickly() -> None:
     assert find_entities("a" * 4000 + "." + "b" * 4000 + "@") == []
+
+
+def test_marks_that_follow_each_other_are_one() -> None:
+    marks = [entity("bold", 0, 2), entity("bold", 2, 2), entity("italic", 1, 1), entity("bold", 3, 3)]
+    assert clean("abcdefgh", marks)[1] == [entity("bold", 0, 6), entity("italic", 1, 1)]
+    lines = [entity("blockquote", 0, 2), entity("blockquote", 2, 2)]
+    assert clean("abcdefgh", lines)[1] == lines
+
+
+def test_cashtags_and_phone_numbers() -> None:
+    assert found("buy $TON now, not $ton") == [("cashtag", "$TON")]
+    assert found("call +49 30 901820 or 12345") == [("phone_number", "+49 30 901820")]
+    assert found("1+1 is +2") == []

@@ -28,12 +28,16 @@ class Receiver:
     bodies: list[bytes] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
     open: asyncio.Event = field(default_factory=asyncio.Event)
+    response: web.Response | None = None
 
     async def handle(self, request: web.Request) -> web.Response:
         self.requests.append(request)
         self.bodies.append(await request.read())
         self.updates.append(await request.json())
         await self.open.wait()
+        if self.response is not None:
+            response, self.response = self.response, None
+            return response
         status = self.answers.pop(0) if self.answers else 200
         return web.Response(status=status, headers=self.headers)
 
@@ -137,8 +141,8 @@ async def test_anything_but_2xx_is_tried_again_in_order(
         telegram.clock.advance(pause)
     await telegram.until(lambda: len(receiver.updates) == 5)
     assert receiver.texts == ["a", "a", "a", "a", "b"]
-    info = await telegram.ok("getWebhookInfo")
-    assert info["pending_update_count"] == 0
+    while (info := await telegram.ok("getWebhookInfo"))["pending_update_count"]:
+        pass
     assert info["last_error_message"].startswith(f"Wrong response from the webhook: {status} ")
 
 
@@ -208,7 +212,8 @@ async def test_nobody_there_is_tried_again(telegram: Telegram) -> None:
 async def test_pending_updates_outlive_a_change_of_webhook(telegram: Telegram, receiver: Receiver) -> None:
     await telegram.act("messages", text="early")
     await telegram.ok("setWebhook", url=receiver.url)
-    await telegram.until(lambda: receiver.texts == ["early"])
+    while (await telegram.ok("getWebhookInfo"))["pending_update_count"]:
+        pass  # an answer that was not read yet would be asked for again
     assert await telegram.ok("deleteWebhook") is True
     await telegram.act("messages", text="between")
     telegram.clock.advance(1)
@@ -278,3 +283,104 @@ async def test_info(telegram: Telegram, receiver: Receiver) -> None:
     info = await telegram.ok("getWebhookInfo")
     assert (info["url"], info["allowed_updates"], info["max_connections"]) == (receiver.url, kinds, 100)
     assert "last_error_date" not in info
+
+
+def calling(body: str, kind: str = "application/json") -> web.Response:
+    return web.Response(body=body.encode(), headers={"Content-Type": kind})
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/json", '{"method":"sendMessage","chat_id":CHAT,"text":"from the answer"}'),
+        ("application/x-www-form-urlencoded", "method=SENDmessage&chat_id=CHAT&text=from+the+answer"),
+    ],
+)
+async def test_an_answer_may_call_a_method(
+    telegram: Telegram, receiver: Receiver, kind: str, body: str
+) -> None:
+    receiver.response = calling(body.replace("CHAT", str(telegram.chat)), kind)
+    await telegram.ok("setWebhook", url=receiver.url)
+    await telegram.act("messages", text="a")
+    while len((shown := await telegram.look("topics/1/messages"))["messages"]) < 2:
+        pass
+    assert shown["messages"][-1]["text"] == "from the answer"
+
+
+@pytest.mark.parametrize("method", ["getMe", "deleteWebhook", "close", "logOut", "setWebhook", "nothing"])
+async def test_some_methods_are_not_called_from_answers(
+    telegram: Telegram, receiver: Receiver, method: str
+) -> None:
+    receiver.response = calling(f'{{"method":"{method}"}}')
+    await telegram.ok("setWebhook", url=receiver.url)
+    await telegram.act("messages", text="a")
+    while (await telegram.ok("getWebhookInfo"))["pending_update_count"]:
+        pass
+    calls = (await telegram.look("/calls"))["calls"]
+    assert {call["method"] for call in calls} == {"setWebhook", "getWebhookInfo"}
+
+
+async def test_in_trouble_there_is_one_connection(telegram: Telegram, receiver: Receiver) -> None:
+    others = [await telegram.group() for _ in range(3)]
+    await telegram.ok("setWebhook", url=receiver.url, drop_pending_updates=True)
+    receiver.answers = [500, 500]
+    await telegram.act("messages", text="a")
+    await telegram.asleep(2)
+    receiver.open.clear()
+    for number, other in enumerate(others):
+        await other.act("messages", text=str(number))
+    await telegram.until(lambda: len(receiver.updates) == 3)
+    assert receiver.texts == ["a", "a", "0"]
+    receiver.open.set()
+    await telegram.until(lambda: sorted(receiver.texts[2:]) == ["0", "1", "2"])
+
+
+async def test_an_update_that_was_taken_may_come_again(telegram: Telegram, receiver: Receiver) -> None:
+    await telegram.ok("setWebhook", url=receiver.url)
+    await telegram.act("/faults", kind="update_duplicate")
+    await telegram.act("messages", text="a")
+    await telegram.act("messages", text="b")
+    await telegram.until(lambda: receiver.texts == ["a", "a", "b"])
+    assert receiver.updates[0] == receiver.updates[1]
+
+
+async def test_queues_may_overtake_each_other_on_demand(telegram: Telegram, receiver: Receiver) -> None:
+    other = await telegram.group()
+    await telegram.ok("setWebhook", url=receiver.url, drop_pending_updates=True)
+    await telegram.act("/faults", kind="update_reordered")
+    await telegram.act("messages", text="a")
+    await other.act("messages", text="b")
+    await telegram.until(lambda: receiver.texts == ["b", "a"])
+    assert receiver.updates[0]["update_id"] == receiver.updates[1]["update_id"] + 1
+
+
+async def test_a_name_and_password_in_the_address(telegram: Telegram, receiver: Receiver) -> None:
+    await telegram.ok("setWebhook", url=receiver.url.replace("http://", "http://anna:secret@"))
+    await telegram.act("messages", text="a")
+    await telegram.until(lambda: receiver.requests)
+    assert receiver.requests[0].headers["Authorization"] == "Basic YW5uYTpzZWNyZXQ="
+
+
+async def test_who_polls_the_same_at_once_is_held(telegram: Telegram) -> None:
+    for text in ("a", "b"):
+        await telegram.act("messages", text=text)
+    assert len(await telegram.ok("getUpdates")) == 2
+    assert len(await telegram.ok("getUpdates")) == 1
+    waiting = asyncio.create_task(telegram.ok("getUpdates", offset=-99))
+    assert len(await waiting) == 2
+
+
+async def test_conflicts_that_come_fast_are_told_late(telegram: Telegram) -> None:
+    async def poll(offset: int) -> Any:
+        return await telegram.call("getUpdates", timeout=50, offset=offset)
+
+    polls = [asyncio.create_task(poll(1))]
+    await telegram.asleep(50)
+    polls.append(asyncio.create_task(poll(2)))
+    assert (await polls[0])[0] == 409
+    polls.append(asyncio.create_task(poll(3)))
+    await telegram.asleep(3, 50, 50)
+    telegram.clock.advance(3)
+    assert (await polls[1])[0] == 409
+    telegram.clock.advance(50)
+    assert (await polls[2])[0] == 200

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 
 class RefusedError(Exception):
     """A Bot API error answer: the HTTP status, the exact description, and the optional parameters."""
@@ -18,6 +20,10 @@ class RefusedError(Exception):
         if self.parameters:
             answer["parameters"] = self.parameters
         return answer
+
+    def encoded(self) -> bytes:
+        """The answer as it is sent."""
+        return msgspec.json.encode(self.body())
 
 
 def bad_request(text: str) -> RefusedError:

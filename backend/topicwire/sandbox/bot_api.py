@@ -1,96 +1,145 @@
 """The Bot API's door: token, method, arguments, the method itself, and the answer as Telegram writes it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from topicwire.sandbox import methods, topic_methods, update_methods
+from topicwire.sandbox.accounts import Account
 from topicwire.sandbox.answers import RefusedError, not_found, not_in_the_sandbox
-from topicwire.sandbox.arguments import Arguments, read_arguments
+from topicwire.sandbox.arguments import Arguments, read_arguments, to_integer
 from topicwire.sandbox.calls import CallLog
+from topicwire.sandbox.faults import Fault, Faults
+from topicwire.sandbox.files import Files
 from topicwire.sandbox.method_names import METHOD_NAMES
+from topicwire.sandbox.methods_by_name import METHODS
+from topicwire.sandbox.playing import Outcome, Played, Player, answer, refusal
 from topicwire.sandbox.query import Query
 from topicwire.sandbox.update_methods import Described
 
 Method = Callable[[Query], Awaitable[Any]]
 
-METHODS: dict[str, Method] = {
-    "getMe": methods.get_me,
-    "getChat": methods.get_chat,
-    "getChatMember": methods.get_chat_member,
-    "getChatAdministrators": methods.get_chat_administrators,
-    "leaveChat": methods.leave_chat,
-    "setMyCommands": methods.set_my_commands,
-    "sendMessage": methods.send_message,
-    "editMessageText": methods.edit_message_text,
-    "editMessageReplyMarkup": methods.edit_message_reply_markup,
-    "deleteMessage": methods.delete_message,
-    "setMessageReaction": methods.set_message_reaction,
-    "sendChatAction": methods.send_chat_action,
-    "createForumTopic": topic_methods.create_forum_topic,
-    "editForumTopic": topic_methods.edit_forum_topic,
-    "closeForumTopic": topic_methods.close_forum_topic,
-    "reopenForumTopic": topic_methods.reopen_forum_topic,
-    "deleteForumTopic": topic_methods.delete_forum_topic,
-    "setWebhook": update_methods.set_webhook,
-    "deleteWebhook": update_methods.delete_webhook,
-    "getWebhookInfo": update_methods.get_webhook_info,
-    "getUpdates": update_methods.get_updates,
-}
+AFTER_LOGGING_OUT = frozenset({"logout", "close"})
 
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 
 
 class BotApi:
     """An ASGI application for `/bot<token>/<method>`."""
 
-    def __init__(self, token: str, new_query: Callable[[Arguments], Query], calls: CallLog) -> None:
-        self._token = token
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        new_query: Callable[[Account, Arguments], Query],
+        calls: CallLog,
+        faults: Faults,
+        files: Files,
+    ) -> None:
+        self._files = files
+        self._accounts = accounts
         self._new_query = new_query
         self._calls = calls
+        self._faults = faults
+        self.player = Player(calls.clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked: dict[str, str] = scope["path_params"]
         try:
-            self._check_token(asked["token"])
-            name, method = _find(asked["method"])
+            account, name, method = self._find(scope["path"])
         except RefusedError as refused:
-            return await _answer(send, refused.status, _encoder.encode(refused.body()), refused)
-        return await self._call(name, method, scope, receive, send)
-
-    async def _call(self, name: str, method: Method, scope: Scope, receive: Receive, send: Send) -> None:
-        arguments = Arguments({})
-        refused: RefusedError | None = None
-        arrived = self._now()
+            return await answer(send, refusal(refused))
+        call = _Call(self, account, name, method)
         try:
-            arguments = await read_arguments(scope, receive)
-            answer = _success(await method(self._new_query(arguments)))
-        except RefusedError as error:
-            refused, answer = error, error.body()
-        status = refused.status if refused else 200
-        body = _encoder.encode(answer)
-        self._calls.record(name, arguments.values, arrived, status, body)
-        await _answer(send, status, body, refused)
+            call.arguments = await read_arguments(scope, receive)
+        except RefusedError as refused:
+            return await answer(send, call.decided(refusal(refused)))
+        if self._faults.active and (fault := self._meet(call)) is not None:
+            call.fault = fault
+            played = Played(fault, name, call.carry_out, call.turn_down, scope, send)
+            return await self.player.play(played)
+        return await answer(send, await call.carry_out())
 
-    def _now(self) -> float:
-        return self._calls.clock.now()
+    async def carry_out(self, account: Account, method: str, values: dict[str, Any]) -> None:
+        """A call that came another way than by a request of its own, such as in a webhook's answer."""
+        name = METHOD_NAMES.get(method.lower())
+        if name is not None:
+            call = _Call(self, account, name, METHODS.get(name) or _missing(name))
+            call.arguments = Arguments(values)
+            await call.carry_out()
 
-    def _check_token(self, token: str) -> None:
-        if token == self._token:
-            return
-        bot_id, colon, secret = token.partition(":")
-        is_well_formed = colon and bot_id.isdecimal() and secret
-        raise RefusedError(401, "Unauthorized" if is_well_formed else "Unauthorized: invalid token specified")
+    async def download(self, scope: Scope, _: Receive, send: Send) -> None:
+        """An ASGI application for `/file/bot<token>/<path>`: what getFile gave a link to."""
+        token, _slash, path = scope["path"][9:].partition("/")
+        account = self._accounts.get(token)
+        content = await self._files.download(account.id, path) if account is not None else None
+        if account is None:
+            await answer(send, refusal(RefusedError(401, "Unauthorized")))
+        elif content is None:
+            await answer(send, refusal(not_found()))
+        else:
+            await answer(send, Outcome(200, content, content_type=b"application/octet-stream"))
+
+    def _find(self, path: str) -> tuple[Account, str, Method]:
+        """Names are case-insensitive; the token is looked at before the method."""
+        token, slash, asked = path[4:].partition("/")
+        if not slash or "/" in asked or not asked:
+            raise not_found()
+        account = self._accounts.get(token)
+        if account is None:
+            bot_id, colon, secret = token.partition(":")
+            known = bool(colon and bot_id.isdecimal() and secret)
+            raise RefusedError(401, "Unauthorized" if known else "Unauthorized: invalid token specified")
+        name = METHOD_NAMES.get(asked.lower())
+        if name is None:
+            raise RefusedError(404, "Not Found: method not found")
+        return account, name, METHODS.get(name) or _missing(name)
+
+    def _meet(self, call: "_Call") -> Fault | None:
+        chat = to_integer(call.arguments.text("chat_id"))
+        return self._faults.meet_call(call.name, call.account.id, chat)
 
 
-def _find(asked: str) -> tuple[str, Method]:
-    """The method's proper name and what does it; names are case-insensitive."""
-    name = METHOD_NAMES.get(asked.lower())
-    if name is None:
-        raise RefusedError(404, "Not Found: method not found")
-    return name, METHODS.get(name) or _missing(name)
+class _Call:
+    """One call on its way through the door."""
+
+    __slots__ = ("account", "arguments", "arrived", "door", "fault", "method", "name")
+
+    def __init__(self, door: BotApi, account: Account, name: str, method: Method) -> None:
+        self.door = door
+        self.account = account
+        self.name = name
+        self.method = method
+        self.arguments = Arguments({})
+        self.fault: Fault | None = None
+        self.arrived = door._calls.clock.now()
+
+    async def carry_out(self) -> Outcome:
+        """The call takes effect, or is refused by the rules."""
+        try:
+            if self.account.logged_out and self.name.lower() not in AFTER_LOGGING_OUT:
+                raise RefusedError(400, "Logged out")
+            result = await self.method(self.door._new_query(self.account, self.arguments))
+        except RefusedError as refused:
+            return self.decided(refusal(refused))
+        return self.decided(Outcome(200, _encode(_success(result))))
+
+    def turn_down(self, outcome: Outcome) -> None:
+        """The call has no effect: a fault came first."""
+        self.decided(outcome)
+
+    def decided(self, outcome: Outcome) -> Outcome:
+        """Writes the call down."""
+        body = outcome.body if outcome.content_type == b"application/json" else b"null"
+        self.door._calls.record(
+            self.name,
+            self.arguments.values,
+            self.arrived,
+            outcome.status,
+            body,
+            bot=self.account.id,
+            fault=self.fault.kind if self.fault else "",
+        )
+        return outcome
 
 
 def _missing(name: str) -> Method:
@@ -106,14 +155,6 @@ def _success(result: Any) -> dict[str, Any]:
     return {"ok": True, "result": result}
 
 
-async def _answer(send: Send, status: int, body: bytes, refused: RefusedError | None) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if refused is not None and "retry_after" in refused.parameters:
-        headers.append((b"retry-after", b"%d" % refused.parameters["retry_after"]))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 async def unknown_path(_: Scope, __: Receive, send: Send) -> None:
     """Telegram's answer to any address that is none of its own."""
-    await _answer(send, 404, _encoder.encode(not_found().body()), None)
+    await answer(send, refusal(not_found()))

@@ -18,38 +18,48 @@ with `reactions` added. A refusal is 400 `{"error": "..."}`, in Telegram's words
     POST   chats/{chat}/topics/{thread}/read        nothing is unread any more
     POST   chats                                    {title?, type?, is_forum?, bot?} -> chat;
                                                     type: supergroup group; bot: a status or none
-    POST   chats/{chat}/bot                         {status, rights?, as?} -> chat
-    POST   chats/{chat}/forum                       {on} -> chat
+    POST   chats/{chat}/upload                      ?kind=&name=&caption=&as=&thread= and a file's bytes
+    POST   chats/{chat}/album                       {thread?, as?, kinds, caption?} -> {messages}
+    POST   chats/{chat}/messages/{id}/pin           {as?, on?}
+    POST   chats/{chat}/messages/{id}/press         {as?, data} of a button under it
+    POST   chats/{chat}/bot                         {status, rights?, as?, bot?} -> chat
+    POST   chats/{chat}/title                       {title, as?} -> chat
+    POST   chats/{chat}/forum                       {on} -> chat; another one if it was a basic group
+    POST   chats/{chat}/migrate                     -> the supergroup that it became
+    POST   chats/{chat}/destroy                     the group is deleted -> chat
+    POST   people/{person}                          {is_deleted?, blocked?: [bots]} -> person
+    GET    files/{unique id}                        a file's bytes
     POST   chats/{chat}/people                      {first_name, username?, status?} -> person
     POST   chats/{chat}/people/{person}             {status, rights?, as?} -> chat
     GET    calls                                    ?after=N&wait=seconds&method=name -> {last, calls}
     GET    events                                   server-sent {type, chat, thread?, topic?, message?};
                                                     message edited deleted topic_deleted read chat typing
 
-`rights` is a list of names such as `can_manage_topics`; absent it means all that the status can have.
+Faults, bots and the clock: see `switches.py`. `rights` is a list of names such as `can_manage_topics`;
+absent it means all that the status can have.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from topicwire.sandbox import shapes, views
-from topicwire.sandbox.answers import RefusedError, bad_request
+from topicwire.sandbox.accounts import Account
+from topicwire.sandbox.arguments import Upload
 from topicwire.sandbox.calls import CallLog
 from topicwire.sandbox.clock import Clock
-from topicwire.sandbox.flood import Limits
+from topicwire.sandbox.faults import Faults
+from topicwire.sandbox.files import Files, shown_type
 from topicwire.sandbox.live import Live
 from topicwire.sandbox.operators import Operators
-from topicwire.sandbox.updates import Feed
-from topicwire.sandbox.webhook import WebhookEngine
-from topicwire.sandbox.world import ADMIN_RIGHTS, ANONYMOUS, MARA, Chat, Topic, World
+from topicwire.sandbox.requests import author, delete, get, number, optional_id, post, rights, text_of
+from topicwire.sandbox.switches import Switches, bot_view
+from topicwire.sandbox.world import ANONYMOUS, MARA, Chat, Topic, World
 
 Json = dict[str, Any]
-Act = Callable[[Request, Json], Awaitable[Any]]
 
 LONGEST_WAIT_SECONDS = 60
 PAGE = 100
@@ -63,45 +73,57 @@ class Control:
         world: World,
         operators: Operators,
         *,
+        accounts: Mapping[int, Account],
+        add_bot: Callable[[str, str], Account],
         calls: CallLog,
+        faults: Faults,
+        files: Files,
         live: Live,
-        feed: Feed,
-        limits: Limits,
-        webhook: WebhookEngine,
         clock: Clock,
     ) -> None:
         self._world = world
+        self._files = files
         self._operators = operators
+        self._accounts = accounts
         self._calls = calls
+        self._faults = faults
         self._live = live
-        self._feed = feed
-        self._limits = limits
-        self._webhook = webhook
         self._clock = clock
+        self._switches = Switches(faults, accounts, add_bot, live, clock)
 
     def routes(self) -> list[Route]:
         topic = "/chats/{chat:signed}/topics/{thread:signed}"
         message = "/chats/{chat:signed}/messages/{message:signed}"
         return [
-            _get("/state", self.state),
-            _get("/calls", self.calls),
+            get("/state", self.state),
+            get("/calls", self.calls),
             Route("/events", self.events, methods=["GET"]),
-            _get(f"{topic}/messages", self.messages),
-            _post("/chats", self.create_chat),
-            _post("/chats/{chat:signed}/messages", self.post),
-            _post(f"{message}/edit", self.edit),
-            _post(f"{message}/reaction", self.react),
-            Route(message, _act(self.delete), methods=["DELETE"]),
-            _post("/chats/{chat:signed}/topics", self.create_topic),
-            _post(f"{topic}/rename", self.rename),
-            _post(f"{topic}/close", self.close),
-            _post(f"{topic}/reopen", self.reopen),
-            _post(f"{topic}/delete", self.delete_topic),
-            _post(f"{topic}/read", self.read),
-            _post("/chats/{chat:signed}/bot", self.set_bot),
-            _post("/chats/{chat:signed}/forum", self.set_forum),
-            _post("/chats/{chat:signed}/people", self.add_person),
-            _post("/chats/{chat:signed}/people/{person:signed}", self.set_person),
+            get(f"{topic}/messages", self.messages),
+            post("/chats", self.create_chat),
+            post("/chats/{chat:signed}/messages", self.post),
+            post(f"{message}/edit", self.edit),
+            post(f"{message}/reaction", self.react),
+            delete(message, self.delete),
+            post("/chats/{chat:signed}/topics", self.create_topic),
+            post(f"{topic}/rename", self.rename),
+            post(f"{topic}/close", self.close),
+            post(f"{topic}/reopen", self.reopen),
+            post(f"{topic}/delete", self.delete_topic),
+            post(f"{topic}/read", self.read),
+            post("/chats/{chat:signed}/bot", self.set_bot),
+            post("/chats/{chat:signed}/forum", self.set_forum),
+            post("/chats/{chat:signed}/people", self.add_person),
+            post("/chats/{chat:signed}/people/{person:signed}", self.set_person),
+            post("/chats/{chat:signed}/upload", self.upload, with_body=False),
+            post("/chats/{chat:signed}/album", self.album),
+            post(f"{message}/pin", self.pin),
+            post(f"{message}/press", self.press),
+            post("/chats/{chat:signed}/title", self.set_title),
+            post("/chats/{chat:signed}/migrate", self.migrate),
+            post("/chats/{chat:signed}/destroy", self.destroy),
+            post("/people/{person:int}", self.change_person),
+            Route("/files/{unique}", self.file, methods=["GET"]),
+            *self._switches.routes(),
         ]
 
     async def state(self, _: Request, __: Json) -> Json:
@@ -110,17 +132,15 @@ class Control:
             "people": views.people(self._world),
             "anonymous": ANONYMOUS,
             "chats": [self._chat_view(chat) for chat in self._world.chats.values()],
-            "webhook": {
-                "url": self._webhook.settings.url,
-                "pending": len(self._feed.state.pending),
-                **self._webhook.settings.trouble(),
-            },
+            "bots": [bot_view(account) for account in self._accounts.values()],
+            "webhook": bot_view(self._accounts[self._world.bot.id])["webhook"],
+            "faults": self._faults.active,
             "now": self._clock.now(),
         }
 
     async def calls(self, request: Request, _: Json) -> Json:
-        after = _number(request.query_params.get("after", "0"), "after")
-        wait = min(_number(request.query_params.get("wait", "0"), "wait"), LONGEST_WAIT_SECONDS)
+        after = number(request.query_params.get("after", "0"), "after")
+        wait = min(number(request.query_params.get("wait", "0"), "wait"), LONGEST_WAIT_SECONDS)
         method = request.query_params.get("method", "").lower()
         calls = await self._calls.wait_after(after, wait) if wait else self._calls.after(after)
         return {
@@ -136,8 +156,8 @@ class Control:
     async def messages(self, request: Request, _: Json) -> Json:
         chat = self._chat(request)
         topic = self._topic(request, chat)
-        before = _number(request.query_params.get("before", "0"), "before")
-        limit = min(max(_number(request.query_params.get("limit", str(PAGE)), "limit"), 1), 1000)
+        before = number(request.query_params.get("before", "0"), "before")
+        limit = min(max(number(request.query_params.get("limit", str(PAGE)), "limit"), 1), 1000)
         ids = [each for each in topic.messages if each < before] if before else topic.messages
         return {
             "messages": [views.message(self._world, chat, chat.messages[each]) for each in ids[-limit:]],
@@ -145,70 +165,70 @@ class Control:
         }
 
     async def create_chat(self, _: Request, body: Json) -> Json:
-        kind = _text(body, "type", "supergroup")
+        kind = text_of(body, "type", "supergroup")
         is_forum = bool(body.get("is_forum", kind == "supergroup"))
-        bot = _text(body, "bot", "administrator")
+        bot = text_of(body, "bot", "administrator")
         return self._chat_view(
-            self._operators.create_chat(_text(body, "title", "Group"), kind, is_forum=is_forum, bot=bot)
+            self._operators.create_chat(text_of(body, "title", "Group"), kind, is_forum=is_forum, bot=bot)
         )
 
     async def post(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
         if "kind" in body:
-            content = self._operators.media(_text(body, "kind"), _text(body, "caption"))
+            content = self._operators.media(text_of(body, "kind"), text_of(body, "caption"))
         else:
-            content = self._operators.text(_text(body, "text"), body.get("entities"))
-        thread, reply_to = _optional_id(body, "thread"), _optional_id(body, "reply_to")
-        said = self._operators.post(chat, _author(body), thread, content, reply_to)
+            content = self._operators.text(text_of(body, "text"), body.get("entities"))
+        thread, reply_to = optional_id(body, "thread"), optional_id(body, "reply_to")
+        said = self._operators.post(chat, author(body), thread, content, reply_to)
         return views.message(self._world, chat, said)
 
     async def edit(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
         message_id = request.path_params["message"]
-        text, entities = _text(body, "text"), body.get("entities")
+        text, entities = text_of(body, "text"), body.get("entities")
         return views.message(
-            self._world, chat, self._operators.edit(chat, _author(body), message_id, text, entities)
+            self._world, chat, self._operators.edit(chat, author(body), message_id, text, entities)
         )
 
     async def react(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
         message_id = request.path_params["message"]
-        said = self._operators.react(chat, _author(body), message_id, _text(body, "emoji"))
+        said = self._operators.react(chat, author(body), message_id, text_of(body, "emoji"))
         return views.message(self._world, chat, said)
 
     async def delete(self, request: Request, _: Json) -> Json:
-        who = _number(request.query_params.get("as", str(MARA)), "as")
+        who = number(request.query_params.get("as", str(MARA)), "as")
         self._operators.delete(self._chat(request), who, request.path_params["message"])
         return {}
 
     async def create_topic(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
-        color = _optional_id(body, "icon_color") or 0
-        topic = self._operators.create_topic(chat, _author(body), _text(body, "name"), color)
+        color = optional_id(body, "icon_color") or 0
+        topic = self._operators.create_topic(chat, author(body), text_of(body, "name"), color)
         return views.topic(self._world, chat, topic)
 
     async def rename(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
         thread = request.path_params["thread"]
         return self._topic_view(
-            chat, self._operators.rename(chat, _author(body), thread, _text(body, "name"))
+            chat, self._operators.rename(chat, author(body), thread, text_of(body, "name"))
         )
 
     async def close(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
         return self._topic_view(
-            chat, self._operators.close(chat, _author(body), request.path_params["thread"])
+            chat, self._operators.close(chat, author(body), request.path_params["thread"])
         )
 
     async def reopen(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
         return self._topic_view(
-            chat, self._operators.reopen(chat, _author(body), request.path_params["thread"])
+            chat, self._operators.reopen(chat, author(body), request.path_params["thread"])
         )
 
     async def delete_topic(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
-        self._operators.delete_topic(chat, _author(body), request.path_params["thread"])
+        self._operators.delete_topic(chat, author(body), request.path_params["thread"])
         return {}
 
     async def read(self, request: Request, _: Json) -> Json:
@@ -217,23 +237,84 @@ class Control:
 
     async def set_bot(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
-        self._operators.set_bot(chat, _text(body, "status"), _rights(body), actor=_author(body))
+        bot_id = optional_id(body, "bot")
+        status = text_of(body, "status")
+        self._operators.set_bot(chat, status, rights(body), actor=author(body), bot_id=bot_id)
         return self._chat_view(chat)
 
     async def set_forum(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
-        self._operators.set_forum(chat, is_forum=bool(body.get("on")))
+        return self._chat_view(self._operators.set_forum(chat, is_forum=bool(body.get("on"))))
+
+    async def upload(self, request: Request, _: Json) -> Json:
+        chat, asked = self._chat(request), request.query_params
+        mime = request.headers.get("content-type", "")
+        upload = Upload(asked.get("name", ""), mime, await request.body())
+        kind, caption = asked.get("kind", "document"), asked.get("caption", "")
+        content = await self._operators.upload(kind, upload, caption)
+        who, thread = number(asked.get("as", str(MARA)), "as"), number(asked.get("thread", "1"), "thread")
+        return views.message(self._world, chat, self._operators.post(chat, who, thread, content))
+
+    async def album(self, request: Request, body: Json) -> Json:
+        chat, kinds = self._chat(request), body.get("kinds") or []
+        contents = [self._operators.media(str(kind), "") for kind in kinds]
+        if contents and text_of(body, "caption"):
+            contents[0] = self._operators.media(str(kinds[0]), text_of(body, "caption"))
+        said = self._operators.album(chat, author(body), optional_id(body, "thread"), contents)
+        return {"messages": [views.message(self._world, chat, each) for each in said]}
+
+    async def pin(self, request: Request, body: Json) -> Json:
+        message_id, on = request.path_params["message"], bool(body.get("on", True))
+        self._operators.pin(self._chat(request), author(body), message_id, on=on)
+        return {}
+
+    async def press(self, request: Request, body: Json) -> Json:
+        message_id = request.path_params["message"]
+        self._operators.press(self._chat(request), author(body), message_id, text_of(body, "data"))
+        return {}
+
+    async def set_title(self, request: Request, body: Json) -> Json:
+        chat = self._chat(request)
+        self._operators.set_title(chat, author(body), text_of(body, "title"))
         return self._chat_view(chat)
+
+    async def migrate(self, request: Request, _: Json) -> Json:
+        return self._chat_view(self._operators.migrate(self._chat(request)))
+
+    async def destroy(self, request: Request, _: Json) -> Json:
+        chat = self._chat(request)
+        self._operators.destroy(chat)
+        return self._chat_view(chat)
+
+    async def change_person(self, request: Request, body: Json) -> Json:
+        blocked, is_deleted = body.get("blocked"), body.get("is_deleted")
+        person = self._operators.set_person(
+            request.path_params["person"],
+            is_deleted=None if is_deleted is None else bool(is_deleted),
+            blocked=None if blocked is None else [int(each) for each in blocked],
+        )
+        return shapes.user(person)
+
+    async def file(self, request: Request) -> Response:
+        stored = self._world.files.get(request.path_params["unique"])
+        content = await self._files.content(stored) if stored else None
+        if stored is None or content is None:
+            return Response(status_code=404)
+        kind = "image/png" if content.startswith(b"\x89PNG") else shown_type(stored.mime)
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
+        return Response(content, media_type=kind, headers=headers)
 
     async def add_person(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
-        name, username = _text(body, "first_name"), _text(body, "username")
-        return shapes.user(self._operators.add_person(chat, name, username, _text(body, "status", "member")))
+        name, username = text_of(body, "first_name"), text_of(body, "username")
+        return shapes.user(
+            self._operators.add_person(chat, name, username, text_of(body, "status", "member"))
+        )
 
     async def set_person(self, request: Request, body: Json) -> Json:
         chat = self._chat(request)
         person = request.path_params["person"]
-        self._operators.set_member(chat, person, _text(body, "status"), _rights(body), actor=_author(body))
+        self._operators.set_member(chat, person, text_of(body, "status"), rights(body), actor=author(body))
         return self._chat_view(chat)
 
     def _chat(self, request: Request) -> Chat:
@@ -246,83 +327,20 @@ class Control:
         return views.topic(self._world, chat, topic)
 
     def _chat_view(self, chat: Chat) -> Json:
-        rate = self._limits.group
         shape = views.chat(self._world, chat)
-        if rate is not None:
-            left = self._limits.left(chat.id, self._clock.now())
-            shape["budget"] = {"left": left, "calls": rate.calls, "seconds": rate.seconds}
-        return shape
+        shape["bots"] = [self._bot_in(chat, account) for account in self._accounts.values()]
+        budget = self._budget(chat, self._accounts[self._world.bot.id])
+        return shape | ({"budget": budget} if budget else {})
 
+    def _bot_in(self, chat: Chat, account: Account) -> Json:
+        role = chat.member(account.id)
+        shape = {"id": account.id, "status": role.status, "rights": role.rights}
+        budget = self._budget(chat, account)
+        return shape | ({"budget": budget} if budget else {})
 
-def _get(path: str, act: Act) -> Route:
-    return Route(path, _act(act), methods=["GET"])
-
-
-def _post(path: str, act: Act) -> Route:
-    return Route(path, _act(act), methods=["POST"])
-
-
-def _act(act: Act) -> Callable[[Request], Awaitable[Response]]:
-    """A route's function: decodes the body, encodes the answer, makes refusals 400."""
-
-    async def respond(request: Request) -> Response:
-        try:
-            answer = await act(request, _decode(await request.body()))
-        except RefusedError as refused:
-            error = refused.description.removeprefix("Bad Request: ")
-            return _json({"error": error}, status=400)
-        return _json(answer)
-
-    return respond
-
-
-def _json(answer: Any, status: int = 200) -> Response:
-    return Response(
-        msgspec.json.encode(answer),
-        status_code=status,
-        media_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
-
-
-def _decode(body: bytes) -> Json:
-    if not body:
-        return {}
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
-        raise bad_request(f"the body must be a JSON object: {error}") from None
-
-
-def _text(body: Json, name: str, default: str = "") -> str:
-    value = body.get(name, default)
-    if not isinstance(value, str):
-        raise bad_request(f"{name} must be text")
-    return value
-
-
-def _optional_id(body: Json, name: str) -> int | None:
-    value = body.get(name)
-    if value is not None and not isinstance(value, int):
-        raise bad_request(f"{name} must be a whole number")
-    return value
-
-
-def _author(body: Json) -> int:
-    return _optional_id(body, "as") or MARA
-
-
-def _rights(body: Json) -> list[str] | None:
-    rights = body.get("rights")
-    if rights is not None and (
-        not isinstance(rights, list) or not all(isinstance(each, str) for each in rights)
-    ):
-        raise bad_request(f"rights must be a list of names such as {ADMIN_RIGHTS[-2]}")
-    return rights
-
-
-def _number(raw: str, name: str) -> int:
-    try:
-        return int(raw)
-    except ValueError:
-        raise bad_request(f"{name} must be a whole number") from None
+    def _budget(self, chat: Chat, account: Account) -> Json | None:
+        rate = account.limits.group
+        if rate is None:
+            return None
+        left = account.limits.left(chat.id, self._clock.now())
+        return {"left": left, "calls": rate.calls, "seconds": rate.seconds}

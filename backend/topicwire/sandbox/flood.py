@@ -1,22 +1,37 @@
-"""Telegram's flood limits as pure arithmetic: sliding windows a group, a bot, and a chat's typing.
+"""Telegram's flood limits as pure arithmetic: who must wait, who is refused, and for how long.
 
 The real algorithm is closed. Public facts: 20 messages a minute into one group, sends and edits and
 topic calls together; about 30 a second over all; typing 20 in 5 s and 40 in 30 s a chat (Bot API FAQ,
-core.telegram.org/api/bots/ai). Once a wait was announced, calls made during it are told what is left of it.
+core.telegram.org/api/bots/ai). Open code: waits up to 8 s (typing 2 s) are slept through inside the server,
+so that they show as latency; a longer one is told to the caller, and to every call of the same kind
+that queues behind it (tdlib, `NetQueryDelayer.cpp`, `SequenceDispatcher.cpp`). Observed: calling during
+an announced wait prolongs it.
 """
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+LONGEST_PUNISHMENT = 3600
+IMPATIENCE = 1.5
+# Calls that come this soon behind a refusal were queued behind the refused one, not impatient.
+QUEUED_SECONDS = 0.05
+
 
 class Cost(Enum):
-    """Which windows a call takes a place in."""
+    """Which windows a call takes places in."""
 
     FREE = "free"
     MESSAGE = "message"
+    EDIT = "edit"
+    TOPIC = "topic"  # topic calls and pins
     TYPING = "typing"
+
+
+# Calls of one line and chat queue behind each other inside the server (tdlib, `MessagesManager.cpp`).
+_LINES = {Cost.MESSAGE: "send", Cost.EDIT: "change", Cost.TOPIC: "change", Cost.TYPING: "typing"}
 
 
 @dataclass(frozen=True)
@@ -38,39 +53,124 @@ def parse_rate(text: str) -> Rate | None:
     return rate
 
 
-class Window:
-    """One sliding window: a place taken is free again `rate.seconds` later."""
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """What the public facts leave open."""
+
+    absorbed: int = 8  # seconds that a call is held instead of being refused
+    typing_absorbed: int = 2
+    chat: Rate | None = None  # a chat's pace: one call each `seconds`, `calls` at once after a rest
+    edits: Rate | None = None  # None: edits share the group's window
+    punished: bool = True  # calling during an announced wait prolongs it
+
+
+PROFILES = {
+    "standard": Profile(),
+    "strict": Profile(chat=Rate(5, 1)),
+    "lenient": Profile(edits=Rate(30, 60), punished=False),
+}
+
+
+class RefusedFloodError(Exception):
+    """The call has to wait longer than the server is ready to: `seconds` are told to the caller."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"retry after {seconds}")
+        self.seconds = seconds
+
+
+class Meter:
+    """Places taken, some of them by calls that are still held; and the wait that was announced."""
 
     def __init__(self, rate: Rate) -> None:
         self.rate = rate
-        self._taken: deque[float] = deque()
-        self._announced = 0.0
+        self._taken: deque[float] = deque()  # ascending
+        self._announced_at = -math.inf
+        self._free_at = -math.inf
+
+    def opens(self, now: float, places: int) -> float:
+        """Seconds until so many more places are free, behind every call that is held already."""
+        raise NotImplementedError
+
+    def take(self, at: float, places: int) -> None:
+        """Takes places at a time that is not before any taken so far."""
+        self._taken.extend([at] * places)
+
+    def give_back(self, at: float, places: int) -> None:
+        """Frees places that a held call had taken."""
+        for _ in range(places):
+            self._taken.remove(at)
+
+    def announce(self, now: float, seconds: int) -> None:
+        """Keeps a wait that was told to a caller."""
+        self._announced_at, self._free_at = now, now + seconds
+
+    def told(self, now: float, *, punished: bool) -> int:
+        """What is left of an announced wait, 0 if it is over; impatience makes it longer."""
+        left = self._free_at - now
+        if left <= 0:
+            return 0
+        if punished and now - self._announced_at > QUEUED_SECONDS:
+            longer = min(math.ceil(left * IMPATIENCE), LONGEST_PUNISHMENT)
+            self._free_at = now + max(longer, left)
+        return math.ceil(self._free_at - now)
+
+    def _behind(self, now: float) -> float:
+        return max(self._taken[-1], now) if self._taken else now
+
+
+class Window(Meter):
+    """A sliding window: a place taken is free again `rate.seconds` later."""
 
     def left(self, now: float) -> int:
         """Places free at this moment."""
         self._forget(now)
         return self.rate.calls - len(self._taken)
 
-    def wait(self, now: float) -> float:
-        """Seconds until one more call fits, or until an announced wait is over; 0 if it fits now."""
+    def opens(self, now: float, places: int) -> float:
         self._forget(now)
-        full = len(self._taken) >= self.rate.calls
-        frees = self._taken[0] + self.rate.seconds if full else now
-        return max(frees, self._announced) - now
-
-    def announce(self, now: float, seconds: int) -> None:
-        """Keeps a wait that was told to a caller; telling the rest of it again does not prolong it."""
-        if now >= self._announced:
-            self._announced = now + seconds
-
-    def take(self, now: float) -> None:
-        self._taken.append(now)
+        needed = min(places, self.rate.calls)  # what can never fit would wait for ever
+        behind = len(self._taken) + needed - self.rate.calls
+        frees = self._taken[behind - 1] + self.rate.seconds if behind > 0 else now
+        return max(frees, self._behind(now)) - now
 
     def _forget(self, now: float) -> None:
         while self._taken and self._taken[0] + self.rate.seconds <= now:
             self._taken.popleft()
 
 
+class Pace(Meter):
+    """One place each `rate.seconds`, and `rate.calls` at once after a rest."""
+
+    def opens(self, now: float, places: int) -> float:
+        due = self._due(now)
+        needed = min(places, self.rate.calls)
+        return max(due + (needed - self.rate.calls) * self.rate.seconds, self._behind(now)) - now
+
+    def _due(self, now: float) -> float:
+        """When everything taken so far would have gone out at the even pace."""
+        due = -math.inf
+        for taken in self._taken:
+            due = max(due, taken) + self.rate.seconds
+        if due <= now:
+            self._taken.clear()
+        return due
+
+
+@dataclass(eq=False)
+class Admission:
+    """A call that may go on after `wait` seconds, unless `on_refused` is called before that."""
+
+    wait: int
+    cost: Cost = Cost.FREE
+    chat_id: int = 0
+    at: float = 0
+    places: int = 1
+    meters: list[Meter] = field(default_factory=list)
+    on_refused: Callable[[int], None] | None = None
+
+
+AT_ONCE = Admission(0)
 TYPING = (Rate(20, 5), Rate(40, 30))
 
 
@@ -80,43 +180,83 @@ class Limits:
 
     group: Rate | None
     bot: Rate | None
+    profile: Profile = PROFILES["standard"]
     _all: list[Window] = field(init=False, default_factory=list)
     _groups: dict[int, list[Window]] = field(init=False, default_factory=dict)
+    _edits: dict[int, list[Window]] = field(init=False, default_factory=dict)
+    _paces: dict[int, list[Pace]] = field(init=False, default_factory=dict)
     _typing: dict[int, list[Window]] = field(init=False, default_factory=dict)
+    _held: list[Admission] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self._all = [Window(self.bot)] if self.bot else []
 
-    def admit(self, cost: Cost, chat_id: int, now: float) -> int:
-        """0 and the places are taken, or the whole seconds (at least 1) to be told to the caller."""
-        windows = self._windows(cost, chat_id)
-        wait = max((window.wait(now) for window in windows), default=0.0)
-        if wait > 0:
-            return self._announce(windows, now, math.ceil(wait))
-        for window in windows:
-            window.take(now)
-        return 0
+    def admit(self, cost: Cost, chat_id: int, now: float, places: int = 1) -> Admission:
+        """Takes the call's places, now or a few seconds ahead. RefusedFloodError if that is too far ahead.
+
+        A call that has to wait is held until `settle`.
+        """
+        meters = self._meters(cost, chat_id)
+        if not meters:
+            return AT_ONCE
+        told = max(meter.told(now, punished=self.profile.punished) for meter in meters)
+        if told:
+            raise RefusedFloodError(told)
+        waits = [math.ceil(meter.opens(now, places)) for meter in meters]
+        wait, absorbed = max(waits), self._absorbed(cost)
+        if wait > absorbed:
+            for meter, needed in zip(meters, waits, strict=True):
+                if needed > absorbed:
+                    meter.announce(now, wait)
+            self._infect(cost, chat_id, wait)
+            raise RefusedFloodError(wait)
+        for meter in meters:
+            meter.take(now + wait, places)
+        if not wait:
+            return AT_ONCE
+        admission = Admission(wait, cost, chat_id, now + wait, places, meters)
+        self._held.append(admission)
+        return admission
+
+    def settle(self, admission: Admission) -> None:
+        """The call is no longer held: it went on, or was refused after all."""
+        if admission in self._held:
+            self._held.remove(admission)
 
     def left(self, chat_id: int, now: float) -> int | None:
         """Calls that the group still takes at this moment; None where the limit is lifted."""
         return min((window.left(now) for window in self._group(chat_id)), default=None)
 
-    def _windows(self, cost: Cost, chat_id: int) -> list[Window]:
+    def _absorbed(self, cost: Cost) -> int:
+        return self.profile.typing_absorbed if cost is Cost.TYPING else self.profile.absorbed
+
+    def _infect(self, cost: Cost, chat_id: int, wait: int) -> None:
+        """Refuses every held call that queues in the same line of that chat."""
+        line = (_LINES[cost], chat_id)
+        for held in [each for each in self._held if (_LINES[each.cost], each.chat_id) == line]:
+            self.settle(held)
+            for meter in held.meters:
+                meter.give_back(held.at, held.places)
+            if held.on_refused is not None:
+                held.on_refused(wait)
+
+    def _meters(self, cost: Cost, chat_id: int) -> list[Meter]:
         if cost is Cost.FREE:
             return []
         if cost is Cost.TYPING:
-            return self._typing.setdefault(chat_id, [Window(rate) for rate in TYPING])
-        return self._group(chat_id) + self._all
+            return [*self._typing.setdefault(chat_id, [Window(rate) for rate in TYPING])]
+        if cost is Cost.EDIT and self.profile.edits is not None and self.group is not None:
+            windows = self._edits.setdefault(chat_id, [Window(self.profile.edits)])
+        else:
+            windows = self._group(chat_id)
+        return [*windows, *self._pace(chat_id), *self._all]
 
     def _group(self, chat_id: int) -> list[Window]:
         if self.group is None or chat_id > 0:  # a positive id is a private chat
             return []
         return self._groups.setdefault(chat_id, [Window(self.group)])
 
-    @staticmethod
-    def _announce(windows: list[Window], now: float, seconds: int) -> int:
-        # Only the windows that refuse keep the wait: a full bot does not make its groups full.
-        for window in windows:
-            if window.wait(now) > 0:
-                window.announce(now, seconds)
-        return seconds
+    def _pace(self, chat_id: int) -> list[Pace]:
+        if self.profile.chat is None:
+            return []
+        return self._paces.setdefault(chat_id, [Pace(self.profile.chat)])

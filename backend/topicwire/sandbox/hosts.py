@@ -5,10 +5,12 @@ then still carries that name, which is how such requests are told apart.
 """
 
 import ipaddress
+from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether a bare host name or address means this machine."""
     name = host.strip("[]").lower().rstrip(".")
@@ -27,11 +29,19 @@ class LoopbackOnly:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not _is_for_this_machine(scope):
-            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"0")]})
-            await send({"type": "http.response.body", "body": b""})
-            return
-        await self._app(scope, receive, send)
+        if scope["type"] == "http":
+            await guard(self._app, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+async def guard(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Lets a request through to `app` if it names this machine."""
+    if _is_for_this_machine(scope):
+        await app(scope, receive, send)
+        return
+    await send({"type": "http.response.start", "status": 403, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _is_for_this_machine(scope: Scope) -> bool:

@@ -24,13 +24,14 @@ _CANDIDATE = re.compile(
     r"(?P<port>:\d{1,5})?"
     r"(?P<path>[/?#][^\s<>\"«»]*)?"
 )
+_INNER_DOT = re.compile(r"\.[\w~-]")
 _PROTOCOLS = {"http", "https", "ftp", "tg", "ton", "tonsite"}
 _MAIL_USER = re.compile(r"[A-Za-z0-9_-]{0,26}(?:[.+:][A-Za-z0-9_-]{1,35}){0,10}")
 
 
 def find_links(text: str) -> Iterator[tuple[str, int, int]]:
     """`("url" | "email", start, end)` in code points, from left to right."""
-    if "." not in text:
+    if _INNER_DOT.search(text) is None:
         return
     for match in _CANDIDATE.finditer(text):
         if _is_mail(match):
@@ -81,3 +82,31 @@ def _end(match: re.Match[str]) -> int:
     ):
         kept = kept[:-1].rstrip(".:;,('?!`")
     return match.end() - (len(path) - len(kept))
+
+
+_ADDRESS = re.compile(
+    r"(?:(?P<protocol>https?)://)?(?P<user>[^/?#@]*@)?(?P<host>[^/?#:@]+)(?P<port>:\d+)?(?P<query>[/?#].*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_OWN = re.compile(r"(?P<protocol>tg|ton|tonsite):(?://)?(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_USER = re.compile(r"tg:(?://)?user\?id=(\d+)$", re.IGNORECASE)
+
+
+def linked_user(address: str) -> int | None:
+    """Whom a link such as tg://user?id=5 mentions."""
+    found = _USER.match(address)
+    return int(found[1]) if found else None
+
+
+def checked_link(address: str) -> str:
+    """The address as Telegram writes it, "" if it is none (tdlib, `LinkManager::check_link_impl`)."""
+    own = _OWN.match(address)
+    if own is not None:
+        return f"{own['protocol'].lower()}://{own['rest']}"
+    found = _ADDRESS.fullmatch(address.strip())
+    if found is None or "." not in found["host"] or any(sign.isspace() for sign in found["host"]):
+        return ""
+    query = found["query"] or "/"
+    slash = "" if query.startswith("/") else "/"
+    parts = (found["user"] or "", found["host"].lower(), found["port"] or "", slash, query)
+    return f"{(found['protocol'] or 'http').lower()}://{''.join(parts)}"

@@ -22,7 +22,8 @@ class Live:
         return bool(self._listeners)
 
     def tell(self, event: dict[str, Any]) -> None:
-        line = b"data: " + msgspec.json.encode(event) + b"\n\n"
+        # An update's body has a line break in it, which would end the event.
+        line = b"data: " + msgspec.json.encode(event).replace(b"\n", b" ") + b"\n\n"
         for queue in list(self._listeners):
             if queue.qsize() >= _QUEUED:
                 self._drop(queue)  # it comes back by itself and reads the state anew

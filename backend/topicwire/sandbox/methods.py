@@ -1,13 +1,14 @@
 """The Bot API's methods about the bot, chats and messages: one small function each."""
 
+import math
 from typing import Any
 
 from topicwire.sandbox import shapes
-from topicwire.sandbox.answers import bad_request
+from topicwire.sandbox.answers import bad_request, too_many_requests
 from topicwire.sandbox.flood import Cost
-from topicwire.sandbox.query import Query
-from topicwire.sandbox.text import TEXT_LIMIT, Entity, clean
-from topicwire.sandbox.world import Chat, Member, Message
+from topicwire.sandbox.query import Access, Query
+from topicwire.sandbox.sending import Content, send, text_content
+from topicwire.sandbox.world import ANONYMOUS, Member
 
 Json = dict[str, Any]
 
@@ -27,22 +28,23 @@ _EMOJI_REACTIONS_WORDS = """
 🤷‍♂ 🤷 🤷‍♀ 😡
 """
 EMOJI_REACTIONS = frozenset(_EMOJI_REACTIONS_WORDS.split())
-OWN_DELETABLE_SECONDS = 48 * 3600
+CALLBACK_GONE = "query is too old and response timeout expired or query ID is invalid"
+YOUNG_SECONDS = 600
 
 
 async def get_me(query: Query) -> Json:
-    return shapes.me(query.world.bot)
+    return shapes.me(query.account.person)
 
 
 async def get_chat(query: Query) -> Json:
-    return shapes.full_chat(await query.chat())
+    return shapes.full_chat(query.world, await query.chat(access=Access.READ), query.bot_id)
 
 
 async def get_chat_member(query: Query) -> Json:
     user_id = query.arguments.integer("user_id")
     if user_id <= 0:
         raise bad_request("invalid user_id specified")
-    chat = await query.chat()
+    chat = await query.chat(access=Access.READ)
     person = query.world.people.get(user_id)
     if person is None:
         raise bad_request("user not found")
@@ -51,7 +53,7 @@ async def get_chat_member(query: Query) -> Json:
 
 async def get_chat_administrators(query: Query) -> list[Json]:
     """People only, and the bot itself: other bots are left out."""
-    chat = await query.chat()
+    chat = await query.chat(access=Access.READ)
     people = query.world.people
     return [
         shapes.member(people[person_id], role)
@@ -68,61 +70,45 @@ async def leave_chat(query: Query) -> bool:
 
 async def set_my_commands(query: Query) -> bool:
     commands = query.arguments.structure("commands", "bot commands") or []
-    query.world.commands = [command for command in commands if isinstance(command, dict)]
-    query.backend.touched()
+    query.account.commands = [command for command in commands if isinstance(command, dict)]
     return True
 
 
 async def send_message(query: Query) -> Json:
+    """The text is read before anything else; what is left of it is checked after the chat."""
     raw = query.text()
-    markup = query.markup()
-    chat = await query.chat(Cost.MESSAGE)
-    thread = query.thread_to_write(chat)
-    reply_to = _answered(query, chat)
-    text, entities = _cleaned(raw, too_long="message is too long")
-    if thread is None and reply_to is not None:
-        thread = chat.messages[reply_to].thread if chat.is_forum else None  # it follows what it answers
-    query.check_may_write(chat, thread)
-    said = query.backend.say(
-        chat,
-        query.bot_id,
-        _text_content(text, entities),
-        thread=thread,
-        reply_to=reply_to,
-        markup=markup.inline,
-        protected=query.arguments.boolean("protect_content"),
-    )
-    return shapes.message(query.world, chat, said)
+
+    async def make() -> Content:
+        return "text", text_content(raw)
+
+    return await send(query, make)
 
 
 async def edit_message_text(query: Query) -> Json:
     raw = query.text()
     markup = query.markup()
-    chat = await query.chat(Cost.MESSAGE)
+    chat = await query.chat(Cost.EDIT, access=Access.EDIT)
     message = query.own_message(chat)
     if "text" not in message.content:
         raise bad_request("there is no text in the message to edit")
-    text, entities = _cleaned(raw, too_long="MESSAGE_TOO_LONG")
-    if markup.other:
-        raise bad_request("inline keyboard expected")
-    content = _text_content(text, entities)
+    content = text_content(raw, too_long="MESSAGE_TOO_LONG")
+    query.check_inline(markup)
     if content == message.content and markup.inline == message.markup:
         raise bad_request(NOT_MODIFIED)
     query.backend.edit(chat, message, content, markup=markup.inline)
-    return shapes.message(query.world, chat, message)
+    return shapes.message(query.world, chat, message, query.bot_id)
 
 
 async def edit_message_reply_markup(query: Query) -> Json:
     """Refuses a keyboard of the wrong kind last of all, so that asking for one changes nothing."""
     markup = query.markup()
-    chat = await query.chat(Cost.MESSAGE)
+    chat = await query.chat(Cost.EDIT, access=Access.EDIT)
     message = query.own_message(chat)
-    if markup.other:
-        raise bad_request("inline keyboard expected")
+    query.check_inline(markup)
     if markup.inline == message.markup:
         raise bad_request(NOT_MODIFIED)
     query.backend.set_markup(chat, message, markup.inline)
-    return shapes.message(query.world, chat, message)
+    return shapes.message(query.world, chat, message, query.bot_id)
 
 
 async def delete_message(query: Query) -> bool:
@@ -132,10 +118,7 @@ async def delete_message(query: Query) -> bool:
         raise bad_request("message identifier is not specified")
     chat = await query.chat()
     message = query.message(chat, "message to delete")
-    if "forum_topic_created" in message.content:
-        raise bad_request("message can't be deleted")
-    if not query.role(chat).may("can_delete_messages"):
-        _check_deletable(query, message)
+    query.check_deletable(chat, message)
     query.backend.delete(chat, message)
     return True
 
@@ -145,7 +128,7 @@ async def set_message_reaction(query: Query) -> bool:
     if not isinstance(raw, list):
         raise bad_request("expected an Array of ReactionType")
     reactions = [_reaction(item) for item in raw]
-    chat = await query.chat()
+    chat = await query.chat(access=Access.READ)
     message = query.message(chat, "message to react")
     if len(reactions) > 1:
         raise bad_request("REACTIONS_TOO_MANY")
@@ -163,43 +146,78 @@ async def send_chat_action(query: Query) -> bool:
     return True
 
 
-def _answered(query: Query, chat: Chat) -> int | None:
-    """The id of the message that is replied to, None for none."""
-    raw = query.arguments.structure("reply_parameters", "reply parameters") or {}
-    if not isinstance(raw, dict):
-        raise bad_request("object expected as reply parameters")
-    message_id = raw.get("message_id") or query.arguments.integer("reply_to_message_id")
-    lenient = raw.get("allow_sending_without_reply") or query.arguments.boolean("allow_sending_without_reply")
-    if not message_id:
-        return None
-    if isinstance(message_id, int) and message_id in chat.messages:
-        return message_id
-    if lenient:
-        return None
-    raise bad_request("message to be replied not found")
-
-
-def _cleaned(raw: tuple[str, list[Entity]], *, too_long: str) -> tuple[str, list[Entity]]:
-    text, entities = clean(*raw)
-    if len(text) > TEXT_LIMIT:
-        raise bad_request(too_long)
-    return text, entities
-
-
-def _text_content(text: str, entities: list[Entity]) -> Json:
-    return {"text": text, "entities": entities} if entities else {"text": text}
-
-
-def _check_deletable(query: Query, message: Message) -> None:
-    if message.author != query.bot_id:
-        raise bad_request("message can't be deleted for everyone")
-    if message.service or query.clock.now() - message.date > OWN_DELETABLE_SECONDS:
-        raise bad_request("message can't be deleted")
-
-
 def _reaction(item: Any) -> Json:
     if not isinstance(item, dict) or item.get("type") not in ("emoji", "custom_emoji", "paid"):
         raise bad_request("can't parse ReactionType: invalid reaction type specified")
     if item["type"] == "emoji" and item.get("emoji") in EMOJI_REACTIONS:
         return {"type": "emoji", "emoji": item["emoji"]}
     raise bad_request("REACTION_INVALID")
+
+
+async def get_chat_member_count(query: Query) -> int:
+    """Everybody who is in it, bots too."""
+    chat = await query.chat(access=Access.READ)
+    return sum(role.is_in() for person_id, role in chat.members.items() if person_id != ANONYMOUS)
+
+
+async def get_my_commands(query: Query) -> list[Json]:
+    return query.account.commands
+
+
+async def delete_my_commands(query: Query) -> bool:
+    query.account.commands = []
+    return True
+
+
+async def answer_callback_query(query: Query) -> bool:
+    """Once, and within a quarter of an hour of the press."""
+    until = query.account.pressed.pop(query.arguments.text("callback_query_id"), 0.0)
+    if query.clock.now() > until:
+        raise bad_request(CALLBACK_GONE)
+    return True
+
+
+async def log_out(query: Query) -> bool:
+    """The bot leaves this server; its next calls are refused until the sandbox starts anew."""
+    query.account.logged_out = True
+    return True
+
+
+async def close(query: Query) -> bool:
+    """Not within ten minutes of the start, as `Client::process_close_query`."""
+    age = query.clock.now() - query.account.started
+    if age < YOUNG_SECONDS:
+        raise too_many_requests(math.ceil(YOUNG_SECONDS - age))
+    return True
+
+
+async def pin_chat_message(query: Query) -> bool:
+    """Tells of itself by a service message, which costs what a message costs."""
+    chat = await query.chat(Cost.TOPIC)
+    message = query.message(chat, "message to pin")
+    query.check_may_pin(chat)
+    if message.service:
+        raise bad_request("message can't be pinned")
+    query.backend.pin(chat, query.bot_id, message)
+    return True
+
+
+async def unpin_chat_message(query: Query) -> bool:
+    """The newest pinned message unless message_id names one."""
+    chat = await query.chat(Cost.TOPIC)
+    if query.arguments.integer("message_id") == 0:
+        if not chat.pinned:
+            raise bad_request("message to unpin not found")
+        unpinned = chat.pinned[-1]
+    else:
+        unpinned = query.message(chat, "message to unpin").id
+    query.check_may_pin(chat)
+    query.backend.unpin(chat, [unpinned])
+    return True
+
+
+async def unpin_all_chat_messages(query: Query) -> bool:
+    chat = await query.chat(Cost.TOPIC)
+    query.check_may_pin(chat)
+    query.backend.unpin(chat, list(chat.pinned))
+    return True

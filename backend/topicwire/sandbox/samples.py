@@ -1,72 +1,98 @@
-"""Media messages for trying things out: realistic in shape, with file ids but no bytes behind them."""
+"""Files for trying things out: small, made here, and what they claim to be as far as that goes. Pure."""
 
-import base64
+import struct
+import zlib
 from collections.abc import Callable
-from typing import Any
+from functools import lru_cache
 
-from topicwire.sandbox.text import CAPTION_LIMIT, Entity
-from topicwire.sandbox.world import World
-
-Json = dict[str, Any]
-
-
-def sample(world: World, kind: str, caption: str, entities: list[Entity]) -> Json | None:
-    """The content of a media message of that kind; None for a kind there is no sample of."""
-    make = _KINDS.get(kind)
-    if make is None:
-        return None
-    content = make(world)
-    if caption and kind not in _WITHOUT_CAPTION:
-        content["caption"] = caption[:CAPTION_LIMIT]
-        if entities:
-            content["caption_entities"] = entities
-    return content
+SAMPLES = ("photo", "voice", "document", "video", "animation", "audio", "sticker", "video_note")
+PHOTO_SIZE = (960, 640)
+STICKER_EMOJI = "👋"
 
 
-def _file(world: World, size: int) -> Json:
-    number = world.next_file
-    world.next_file += 1
-    unique = base64.urlsafe_b64encode(b"\x01\x00" + number.to_bytes(9, "big")).decode().rstrip("=")
-    return {"file_id": f"BQACAgIAAxkBAAI{unique}NgQ", "file_unique_id": f"AgAD{unique}", "file_size": size}
+@lru_cache
+def sample_bytes(kind: str) -> bytes:
+    """The bytes of the sample of that kind. KeyError for a kind that there is none of."""
+    return _MAKERS[kind]()
 
 
-def _photo(world: World) -> Json:
-    sizes = ((90, 60, 1_402), (320, 213, 18_730), (800, 533, 74_911), (1280, 853, 141_256))
-    return {
-        "photo": [_file(world, size) | {"width": width, "height": height} for width, height, size in sizes]
-    }
+def _photo() -> bytes:
+    """A sunset: each row one colour, so that it is made and packed in a moment."""
+    width, height = PHOTO_SIZE
+    rows = []
+    for row in range(height):
+        part = row / height
+        sea = part > 0.62
+        colour = (
+            (int(255 - 190 * part), int(150 - 60 * part), int(90 + 90 * part)) if not sea else (38, 74, 112)
+        )
+        line = bytearray(bytes(colour) * width)
+        reach = int(90 - abs(row - height * 0.5))
+        if reach > 0 and not sea:
+            half = int((90**2 - (90 - reach) ** 2) ** 0.5)
+            line[3 * (width // 2 - half) : 3 * (width // 2 + half)] = bytes((255, 226, 150)) * (2 * half)
+        rows.append(b"\0" + bytes(line))
+    return _png(width, height, b"".join(rows))
 
 
-def _voice(world: World) -> Json:
-    return {"voice": _file(world, 31_872) | {"duration": 8, "mime_type": "audio/ogg"}}
+def _png(width: int, height: int, rows: bytes) -> bytes:
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows, 6)), (b"IEND", b"")]
+    packed = [
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
-def _document(world: World) -> Json:
-    return {
-        "document": _file(world, 84_213) | {"file_name": "invoice-2041.pdf", "mime_type": "application/pdf"}
-    }
+def _document() -> bytes:
+    """A PDF of one page with one line on it."""
+    line = b"BT /F1 24 Tf 72 720 Td (Invoice 2041) Tj ET"
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources 6 0 R >>",
+        b"<< /Length %d >>\nstream\n%b\nendstream" % (len(line), line),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Font << /F1 5 0 R >> >>",
+    ]
+    body, places = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(body))
+        body += b"%d 0 obj\n%b\nendobj\n" % (number, content)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    head = b"xref\n0 7\n0000000000 65535 f \n"
+    return body + head + table + b"trailer\n<< /Size 7 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % len(body)
 
 
-def _video(world: World) -> Json:
-    size = {"width": 1280, "height": 720, "duration": 14, "mime_type": "video/mp4"}
-    return {"video": _file(world, 2_410_233) | size}
+def _wave() -> bytes:
+    """A second of a soft tone as WAV: the one sound that needs no codec."""
+    rate = 8000
+    samples = bytes(128 + (n * 440 * 2 // rate % 2 * 2 - 1) * min(8, n // 50) for n in range(rate))
+    head = struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + rate, b"WAVE", b"fmt ", 16, 1, 1, rate, rate, 1, 8,
+                       b"data", rate)  # fmt: skip
+    return head + samples
 
 
-def _sticker(world: World) -> Json:
-    looks = {"type": "regular", "width": 512, "height": 512, "is_animated": False, "is_video": False}
-    return {"sticker": _file(world, 23_406) | looks | {"emoji": "👋", "set_name": "HelloShop"}}
+def _movie() -> bytes:
+    """The head of an MP4; nothing plays it."""
+    return struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"isom", 512, b"isom", b"mp41") + b"\0\0\0\x08free"
 
 
-def _location(_: World) -> Json:
-    return {"location": {"latitude": 52.520008, "longitude": 13.404954}}
+def _sticker() -> bytes:
+    """A WebP of one green pixel, without loss."""
+    picture = bytes.fromhex("2f0000001007fd8ffe07030181fb1fd1ff00")
+    chunk = b"VP8L" + struct.pack("<I", len(picture)) + picture
+    return b"RIFF" + struct.pack("<I", 4 + len(chunk)) + b"WEBP" + chunk
 
 
-_KINDS: dict[str, Callable[[World], Json]] = {
+_MAKERS: dict[str, Callable[[], bytes]] = {
     "photo": _photo,
-    "voice": _voice,
     "document": _document,
-    "video": _video,
+    "voice": _wave,
+    "audio": _wave,
+    "video": _movie,
+    "animation": _movie,
+    "video_note": _movie,
     "sticker": _sticker,
-    "location": _location,
 }
-_WITHOUT_CAPTION = {"sticker", "location"}

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import functools
+import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -12,16 +14,21 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
+from starlette.types import Receive, Scope, Send
 
-from topicwire.sandbox.arguments import Arguments
+from topicwire.sandbox.accounts import FIRST_UPDATE_ID, Account, BotState
+from topicwire.sandbox.arguments import Arguments, to_integer
 from topicwire.sandbox.backend import Backend
 from topicwire.sandbox.bot_api import BotApi, unknown_path
-from topicwire.sandbox.calls import CallLog
+from topicwire.sandbox.calls import Call, CallLog
 from topicwire.sandbox.clock import Clock, SystemClock
+from topicwire.sandbox.connection import SandboxProtocol
 from topicwire.sandbox.control import Control
-from topicwire.sandbox.flood import Limits, parse_rate
-from topicwire.sandbox.hosts import LoopbackOnly, is_loopback
+from topicwire.sandbox.faults import Faults
+from topicwire.sandbox.files import Files
+from topicwire.sandbox.flood import PROFILES, Limits, parse_rate
+from topicwire.sandbox.hosts import LoopbackOnly, guard, is_loopback
 from topicwire.sandbox.live import Live
 from topicwire.sandbox.operators import Operators
 from topicwire.sandbox.pages import page_routes
@@ -29,11 +36,10 @@ from topicwire.sandbox.query import Query
 from topicwire.sandbox.snapshot import Keeper, State, load
 from topicwire.sandbox.updates import Feed, FeedState
 from topicwire.sandbox.webhook import WebhookEngine, WebhookSettings
-from topicwire.sandbox.world import SANDBOX_CHAT_ID, new_world
+from topicwire.sandbox.world import SANDBOX_CHAT_ID, Person, new_world
 
 __all__ = ["SANDBOX_CHAT_ID", "SandboxConfig", "SandboxServer", "build", "run"]
 
-FIRST_UPDATE_ID = 730_410_001
 STOP_SECONDS = 2
 
 
@@ -48,53 +54,123 @@ class SandboxConfig:
     state_file: Path | None = None  # where the world is kept across restarts; None: in memory only
     group_rate: str = "20/60"
     bot_rate: str = "30/1"
+    profile: str = "standard"  # of the flood limits: standard, strict or lenient
 
 
 class Sandbox:
-    """Everything that lives as long as the server."""
+    """Everything that lives as long as the server. Faults are switched on with `faults.add(Fault(...))`."""
 
     def __init__(self, config: SandboxConfig, clock: Clock) -> None:
         self.clock = clock
-        state = _state(config)
+        self._config = config
+        self._state = _state(config)
+        world = self._state.world
         self.live = Live()
         self.calls = CallLog(clock)
-        self.keeper = Keeper(config.state_file, state)
-        self.feed = Feed(state.feed, clock)
-        self.limits = Limits(parse_rate(config.group_rate), parse_rate(config.bot_rate))
-        self.backend = Backend(state.world, self.feed, self.live, self.keeper, clock)
-        self.webhook = WebhookEngine(state.webhook, self.feed, clock)
-        self.operators = Operators(self.backend)
+        self.faults = Faults()
+        folder = config.state_file.with_suffix(".files") if config.state_file else None
+        self.files = Files(world, clock, folder)
+        self.keeper = Keeper(config.state_file, self._state)
+        self.accounts: dict[int, Account] = {}
+        self._by_token: dict[str, Account] = {}
+        self.backend = Backend(world, self.accounts, self.live, self.keeper, clock)
+        self.bot_api = BotApi(self._by_token, self.query, self.calls, self.faults, self.files)
+        first = BotState(config.token, self._state.feed, self._state.webhook)
+        for bot_id, state in {world.bot.id: first, **self._state.others}.items():
+            self._admit(world.people[bot_id], state)
+        self.operators = Operators(self.backend, self.files)
+        self.calls.on_call = self._show_call
 
-    def query(self, arguments: Arguments) -> Query:
-        return Query(arguments, self.backend, self.limits, self.clock, self.feed, self.webhook)
+    @property
+    def bot(self) -> Account:
+        """The bot that the sandbox was started for."""
+        return self.accounts[self._state.world.bot.id]
+
+    @property
+    def feed(self) -> Feed:
+        return self.bot.feed
+
+    @property
+    def webhook(self) -> WebhookEngine:
+        return self.bot.webhook
+
+    @property
+    def limits(self) -> Limits:
+        return self.bot.limits
+
+    def add_bot(self, first_name: str, username: str) -> Account:
+        """One more bot, as from BotFather. RefusedError for a name that no bot can have."""
+        person = self.operators.create_bot(first_name, username)
+        state = BotState(f"{person.id}:{secrets.token_urlsafe(26)}")
+        self._state.others[person.id] = state
+        self.keeper.changed()
+        return self._admit(person, state)
+
+    def query(self, account: Account, arguments: Arguments) -> Query:
+        return Query(account, arguments, self.backend, self.files, self.clock)
 
     def control(self) -> Control:
         return Control(
             self.backend.world,
             self.operators,
+            accounts=self.accounts,
+            add_bot=self.add_bot,
             calls=self.calls,
+            faults=self.faults,
+            files=self.files,
             live=self.live,
-            feed=self.feed,
-            limits=self.limits,
-            webhook=self.webhook,
             clock=self.clock,
         )
 
     @contextlib.asynccontextmanager
     async def running(self, _: Starlette) -> AsyncIterator[None]:
         await self.keeper.open()
-        self.webhook.start()
+        for account in self.accounts.values():
+            account.webhook.start()
         try:
             yield
         finally:
-            await self.webhook.stop()
+            self.bot_api.player.stop()
+            for account in self.accounts.values():
+                account.feed.stop()
+                await account.webhook.stop()
             await self.keeper.close()
 
     def release(self) -> None:
         """Ends what waits for news, so that a server can stop at once."""
         self.live.close()
         self.calls.close()
-        self.webhook.poller.replace("")
+        self.bot_api.player.stop()
+        for account in self.accounts.values():
+            account.webhook.poller.close()
+
+    def _show_call(self, call: Call) -> None:
+        if not self.live.heard:
+            return
+        chat_id = to_integer(str(call.params.get("chat_id", "")))
+        left = self.accounts[call.bot].limits.left(chat_id, self.clock.now())
+        self.live.tell({"type": "call", "call": call, "chat": chat_id, "left": left})
+
+    def _admit(self, person: Person, state: BotState) -> Account:
+        config = self._config
+        limits = Limits(parse_rate(config.group_rate), parse_rate(config.bot_rate), PROFILES[config.profile])
+        account = Account(person, state, limits, self.clock, self.faults)
+        account.webhook.on_method = functools.partial(self.bot_api.carry_out, account)
+        self.accounts[person.id] = self._by_token[state.token] = account
+        return account
+
+
+class _App(Starlette):
+    """Bots' calls go straight to their door: the way through routes and middleware costs more than a call."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sandbox: Sandbox = self.state.sandbox
+        if scope["type"] == "http" and scope["path"].startswith("/bot"):
+            await guard(sandbox.bot_api, scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith("/file/bot"):
+            await guard(sandbox.bot_api.download, scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 class _SignedNumber(Convertor[int]):
@@ -116,9 +192,8 @@ def build(config: SandboxConfig, clock: Clock | None = None) -> Starlette:
     """The whole application. ValueError if the configuration would open it to other machines."""
     _check(config)
     sandbox = Sandbox(config, clock or SystemClock())
-    app = Starlette(
+    app = _App(
         routes=[
-            Route("/bot{token}/{method}", BotApi(config.token, sandbox.query, sandbox.calls)),
             Mount(f"/{config.secret_path}/api", routes=sandbox.control().routes()),
             Mount(f"/{config.secret_path}", routes=page_routes()),
         ],
@@ -141,7 +216,9 @@ class SandboxServer(uvicorn.Server):
                 app,
                 host=config.host,
                 port=config.port,
+                http=SandboxProtocol,
                 access_log=False,
+                proxy_headers=False,
                 log_level="warning",
                 timeout_graceful_shutdown=STOP_SECONDS,
                 server_header=False,
@@ -159,7 +236,8 @@ def run(config: SandboxConfig) -> None:
     # The server handles both while it runs and raises them again when it is done: to stop is no failure.
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: None)
-    asyncio.run(server.serve())
+    with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
+        runner.run(server.serve())
 
 
 def _check(config: SandboxConfig) -> None:
@@ -168,6 +246,8 @@ def _check(config: SandboxConfig) -> None:
     bot_id, colon, secret = config.token.partition(":")
     if not (bot_id.isdecimal() and colon and secret):
         raise ValueError("a bot token is <id>:<secret>")
+    if config.profile not in PROFILES:
+        raise ValueError(f"the profile is one of {', '.join(PROFILES)}")
     if not config.secret_path or "/" in config.secret_path:
         raise ValueError("the secret path is one path segment")
 

@@ -1,5 +1,6 @@
 """The world in the shapes of the Bot API: what is absent there is absent here, never null."""
 
+import base64
 from typing import Any
 
 from topicwire.sandbox.world import (
@@ -19,6 +20,7 @@ Json = dict[str, Any]
 _PERMISSIONS = {
     right: True for right in MEMBER_RIGHTS if right not in ("can_change_info", "can_pin_messages")
 }
+MEDIA = frozenset(("photo", "video", "voice", "audio", "document", "animation", "sticker", "video_note"))
 _GIFTS = (
     "unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels",
 )  # fmt: skip
@@ -52,15 +54,18 @@ def chat(group: Chat) -> Json:
     return shape
 
 
-def full_chat(group: Chat) -> Json:
+def full_chat(world: World, group: Chat, bot_id: int) -> Json:
     """getChat's answer."""
-    return chat(group) | {
+    shape = chat(group) | {
         "accent_color_id": 3,
         "max_reaction_count": 11,
         "accepted_gift_types": dict.fromkeys(_GIFTS, False),
         "permissions": _PERMISSIONS,
         "has_visible_history": True,
     }
+    if group.pinned:
+        shape["pinned_message"] = message(world, group, group.messages[group.pinned[-1]], bot_id, nested=True)
+    return shape
 
 
 def member(person: Person, role: Member) -> Json:
@@ -87,8 +92,27 @@ def forum_topic(topic: Topic) -> Json:
     return shape
 
 
-def message(world: World, group: Chat, said: Message, *, nested: bool = False) -> Json:
-    """A Message; replies are not nested twice, and what is in a topic points at the topic's root."""
+def is_anonymous(person: Person) -> bool:
+    """Whether this is what anonymous administrators of every group appear to be."""
+    return person.id == ANONYMOUS
+
+
+def file_id(bot_id: int, unique: str) -> str:
+    """The id of a file as one bot knows it: no other bot can use it."""
+    owner = base64.urlsafe_b64encode(bot_id.to_bytes(8, "big")).decode().rstrip("=")
+    return f"BQACAgIAAxkB{owner}{unique}NgQ"
+
+
+def unique_of(asked: str) -> str:
+    """What a file_id says the file is, for all bots."""
+    return asked.removesuffix("NgQ")[-12:]
+
+
+def message(world: World, group: Chat, said: Message, bot_id: int, *, nested: bool = False) -> Json:
+    """A Message as one bot sees it.
+
+    Replies are not nested twice, and what is in a topic points at the topic's root.
+    """
     shape: Json = {
         "message_id": said.id,
         "from": user(world.people[said.author]),
@@ -96,12 +120,12 @@ def message(world: World, group: Chat, said: Message, *, nested: bool = False) -
         "date": said.date,
     }
     if said.author == ANONYMOUS:
-        shape["sender_chat"] = chat(group)
+        shape["sender_chat"] = shape["chat"]
     if said.thread is not None:
         shape["message_thread_id"] = said.thread
         shape["is_topic_message"] = True
     if not nested:
-        _add_reply(shape, world, group, said)
+        _add_reply(shape, world, group, said, bot_id)
     if said.edit_date is not None:
         shape["edit_date"] = said.edit_date
     if said.protected:
@@ -109,13 +133,48 @@ def message(world: World, group: Chat, said: Message, *, nested: bool = False) -
     if said.markup is not None:
         shape["reply_markup"] = said.markup
     shape.update(said.content)
+    if "text" not in said.content:
+        _finish_content(shape, world, group, bot_id, nested=nested)
     return shape
 
 
-def _add_reply(shape: Json, world: World, group: Chat, said: Message) -> None:
+def with_file_ids(content: Json, bot_id: int) -> Json:
+    """Content with the ids that its files have for a bot."""
+    named = dict(content)
+    for name in MEDIA & content.keys():
+        value = content[name]
+        if name == "photo":
+            named[name] = [_named(size, bot_id) for size in value]
+        else:
+            named[name] = _named(value, bot_id)
+    return named
+
+
+def _named(stored: Json, bot_id: int) -> Json:
+    return {"file_id": file_id(bot_id, stored["file_unique_id"])} | {
+        name: _named(value, bot_id) if name == "thumbnail" else value
+        for name, value in stored.items()
+        if name != "file_id"
+    }
+
+
+def _finish_content(shape: Json, world: World, group: Chat, bot_id: int, *, nested: bool) -> None:
+    if not MEDIA.isdisjoint(shape):
+        shape.update(with_file_ids(shape, bot_id))
+    pinned = shape.get("pinned_message")
+    if isinstance(pinned, int):
+        original = group.messages.get(pinned)
+        if original is None or nested:
+            gone = {"message_id": pinned, "date": 0, "chat": chat(group)}  # InaccessibleMessage
+            shape["pinned_message"] = gone
+        else:
+            shape["pinned_message"] = message(world, group, original, bot_id, nested=True)
+
+
+def _add_reply(shape: Json, world: World, group: Chat, said: Message, bot_id: int) -> None:
     answered = said.reply_to or said.thread
     if answered is None or answered == said.id:
         return
     original = group.messages.get(answered)
     if original is not None:
-        shape["reply_to_message"] = message(world, group, original, nested=True)
+        shape["reply_to_message"] = message(world, group, original, bot_id, nested=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from topicwire.sandbox.accounts import BotState
 from topicwire.sandbox.updates import FeedState
 from topicwire.sandbox.webhook import WebhookSettings
 from topicwire.sandbox.world import World
@@ -26,6 +27,7 @@ class State(msgspec.Struct):
     feed: FeedState
     webhook: WebhookSettings
     clean: bool = False
+    others: dict[int, BotState] = {}  # bots that joined later, by id
 
 
 def load(path: Path) -> State | None:
@@ -34,7 +36,8 @@ def load(path: Path) -> State | None:
         return None
     state = msgspec.json.decode(path.read_bytes(), type=State)
     if not state.clean:
-        state.feed.next_id += JUMP
+        for feed in (state.feed, *(other.feed for other in state.others.values())):
+            feed.next_id += JUMP
         for chat in state.world.chats.values():
             chat.next_message_id += JUMP
     state.clean = False

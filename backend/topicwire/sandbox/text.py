@@ -42,11 +42,15 @@ _FOUND_BY_TELEGRAM = {
     "mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "bank_card_number",
 }  # fmt: skip
 # Inside these nothing is looked for: they already say what their text is.
+_JOINED = {"bold", "italic", "underline", "strikethrough", "spoiler"}
 _OPAQUE = {"code", "pre", "text_link", "text_mention", "custom_emoji"}
 
 _SHORT_USERNAMES = {"gif", "nft", "pic", "ufc", "vid"}
 _MENTION = re.compile(r"(?<!\w)@([A-Za-z0-9_]{2,32})(?![\w])")
 _COMMAND = re.compile(r"(?<![\w/<>])/[A-Za-z0-9_]{1,64}(?:@[A-Za-z0-9_]{3,32})?(?![\w/<>@])")
+_CASHTAG = re.compile(r"(?<![\w$])\$(?:1INCH|[A-Z]{3,8})(?:@[A-Za-z0-9_]{3,32})?(?![\w$])")
+# Only numbers with a country's code: what Telegram takes for one without is not known.
+_PHONE = re.compile(r"(?<![\w+])\+[1-9](?:[ -]?\(?\d\)?){7,14}(?!\d)")
 _HASHTAG = re.compile(r"(?<![\w\u200c\u00b7])#[\w\u200c\u00b7]{1,256}(?:@[A-Za-z0-9_]{3,32})?(?![#])")
 
 
@@ -83,7 +87,7 @@ def clean(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
 
 def find_entities(text: str) -> list[Entity]:
     """What Telegram makes active by itself: links, addresses, mentions, hashtags and commands."""
-    if not any(sign in text for sign in "@#/."):
+    if not any(sign in text for sign in "@#/.$+"):
         return []
     taken: list[tuple[int, int]] = []
     found: list[tuple[int, int, str]] = []
@@ -220,9 +224,26 @@ def _trim(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
 def _merge(given: list[Entity], found: list[Entity]) -> list[Entity]:
     if not given:
         return found
+    given = _joined(given)
     opaque = [entity for entity in given if entity["type"] in _OPAQUE]
     free = [entity for entity in found if not any(_touch(entity, other) for other in opaque)]
     return sorted(given + free, key=lambda entity: (entity["offset"], -entity["length"]))
+
+
+def _joined(given: list[Entity]) -> list[Entity]:
+    """Marks of one kind that overlap or follow each other are one (tdlib, `fix_entities`)."""
+    joined: list[Entity] = []
+    last: dict[str, Entity] = {}
+    for entity in sorted(given, key=lambda each: (each["offset"], -each["length"])):
+        before = last.get(entity["type"])
+        if before is not None and entity["offset"] <= before["offset"] + before["length"]:
+            end = max(before["offset"] + before["length"], entity["offset"] + entity["length"])
+            before["length"] = end - before["offset"]
+            continue
+        joined.append(entity)
+        if entity["type"] in _JOINED:
+            last[entity["type"]] = entity
+    return joined
 
 
 def _touch(one: Entity, other: Entity) -> bool:
@@ -235,6 +256,8 @@ def _found_by_pattern(text: str) -> list[tuple[str, int, int]]:
     return [
         *(("mention", *match.span()) for match in _MENTION.finditer(text) if _is_username(match[1])),
         *(("bot_command", *match.span()) for match in _COMMAND.finditer(text)),
+        *(("cashtag", *match.span()) for match in _CASHTAG.finditer(text)),
+        *(("phone_number", *match.span()) for match in _PHONE.finditer(text)),
         *(("hashtag", *match.span()) for match in _HASHTAG.finditer(text) if _has_letter(match[0])),
     ]
 

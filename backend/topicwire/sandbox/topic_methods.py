@@ -4,10 +4,20 @@ from typing import Any
 
 from topicwire.sandbox import shapes
 from topicwire.sandbox.answers import bad_request
+from topicwire.sandbox.arguments import to_integer
+from topicwire.sandbox.flood import Cost
 from topicwire.sandbox.query import Query
 from topicwire.sandbox.text import topic_name
 from topicwire.sandbox.world import ICON_COLORS, Chat, Topic
 
+Json = dict[str, Any]
+
+ICONS = {
+    "5434144690511290129": "📰", "5312536423851630001": "💡", "5312016608254762256": "⚡️",
+    "5377544228505134960": "🎙", "5418085807791545980": "🔝", "5370870893004203704": "🗣",
+    "5420216386448270341": "🆒", "5379748062124056162": "❗️", "5373251851074415873": "📝",
+    "5433614043006903194": "📆", "5357315181649076022": "📁", "5309965701241379366": "🔎",
+}  # fmt: skip
 NOT_EDITABLE = "not enough rights to edit the topic"
 NOT_CLOSABLE = "not enough rights to close or open the topic"
 NOT_DELETABLE = "not enough rights to delete the topic"
@@ -23,24 +33,24 @@ async def create_forum_topic(query: Query) -> dict[str, Any]:
     color = arguments.integer("icon_color")
     if color and color not in ICON_COLORS:
         raise bad_request("invalid icon color specified")
-    icon = arguments.text("icon_custom_emoji_id")
+    icon = _icon(arguments.text("icon_custom_emoji_id"))
     topic = query.backend.create_topic(chat, query.bot_id, name, color=color, icon=icon)
-    topic.looked_up = query.clock.now()
+    topic.seen[query.bot_id] = query.clock.now()
     return shapes.forum_topic(topic)
 
 
 async def edit_forum_topic(query: Query) -> bool:
-    """Neither name nor icon given: True, and nothing happens."""
+    """Neither name nor icon given: True, and nothing happens, not even in the windows."""
     arguments = query.arguments
-    chat = await query.forum()
-    thread = query.thread_id()
     has_icon = "icon_custom_emoji_id" in arguments
     raw_name = arguments.text("name")
-    topic = _topic_to_edit(query, chat, thread, idle=not raw_name and not has_icon)
+    idle = not raw_name and not has_icon
+    chat = await query.forum(Cost.FREE if idle else Cost.TOPIC)
+    topic = _topic_to_edit(query, chat, query.thread_id(), idle=idle)
     if topic is None:
         return True
     name = _name(raw_name) if raw_name else topic.name
-    icon = arguments.text("icon_custom_emoji_id").strip() if has_icon else None
+    icon = _icon(arguments.text("icon_custom_emoji_id")) if has_icon else None
     if name == topic.name and icon in (None, topic.icon):
         raise bad_request("TOPIC_NOT_MODIFIED")
     query.backend.edit_topic(chat, query.bot_id, topic, name=name, icon=icon)
@@ -69,8 +79,105 @@ async def delete_forum_topic(query: Query) -> bool:
     if topic is chat.general():
         raise bad_request("TOPIC_ID_INVALID")
     query.backend.delete_topic(chat, topic)
-    topic.looked_up = None  # the server forgets at once what it deleted itself
+    topic.seen.clear()  # the server forgets at once what it deleted itself
     return True
+
+
+async def edit_general_forum_topic(query: Query) -> bool:
+    chat, general = await _general(query)
+    name = _name(query.arguments.text("name"))
+    if name == general.name:
+        raise bad_request("TOPIC_NOT_MODIFIED")
+    query.backend.edit_topic(chat, query.bot_id, general, name=name)
+    return True
+
+
+async def close_general_forum_topic(query: Query) -> bool:
+    chat, general = await _general(query)
+    if general.closed:
+        raise bad_request("TOPIC_NOT_MODIFIED")
+    query.backend.close_topic(chat, query.bot_id, general)
+    return True
+
+
+async def reopen_general_forum_topic(query: Query) -> bool:
+    """One that is hidden becomes visible (Bot API)."""
+    chat, general = await _general(query)
+    if not general.closed:
+        raise bad_request("TOPIC_NOT_MODIFIED")
+    general.hidden = False
+    query.backend.reopen_topic(chat, query.bot_id, general)
+    return True
+
+
+async def hide_general_forum_topic(query: Query) -> bool:
+    """It is closed by that (Bot API)."""
+    chat, general = await _general(query)
+    if general.hidden:
+        raise bad_request("TOPIC_NOT_MODIFIED")
+    query.backend.hide_general(chat, query.bot_id, hidden=True)
+    return True
+
+
+async def unhide_general_forum_topic(query: Query) -> bool:
+    chat, general = await _general(query)
+    if not general.hidden:
+        raise bad_request("TOPIC_NOT_MODIFIED")
+    query.backend.hide_general(chat, query.bot_id, hidden=False)
+    return True
+
+
+async def unpin_all_forum_topic_messages(query: Query) -> bool:
+    """Asks whether the topic exists, but changes nothing that anybody is told of."""
+    chat = await query.forum()
+    thread = query.thread_id()
+    if thread <= 0:
+        raise bad_request("invalid forum topic identifier specified")
+    query.check_may_pin(chat)
+    topic = chat.topic(thread)
+    if topic is None:
+        raise bad_request("TOPIC_ID_INVALID")
+    query.backend.unpin(chat, topic.messages)
+    return True
+
+
+async def unpin_all_general_forum_topic_messages(query: Query) -> bool:
+    chat = await query.forum()
+    query.check_may_pin(chat)
+    query.backend.unpin(chat, chat.general().messages)
+    return True
+
+
+async def get_forum_topic_icon_stickers(query: Query) -> list[Json]:
+    """The icons that a topic may have without Telegram Premium."""
+    return [
+        {
+            "file_id": shapes.file_id(query.bot_id, f"AgAD{int(icon) % 16**8:08x}"),
+            "file_unique_id": f"AgAD{int(icon) % 16**8:08x}",
+            "type": "custom_emoji",
+            "width": 100,
+            "height": 100,
+            "is_animated": True,
+            "is_video": False,
+            "emoji": emoji,
+            "set_name": "Topics",
+            "custom_emoji_id": icon,
+        }
+        for icon, emoji in ICONS.items()
+    ]
+
+
+async def _general(query: Query) -> tuple[Chat, Topic]:
+    chat = await query.forum()
+    if not query.role(chat).may("can_manage_topics"):
+        raise bad_request(NOT_CLOSABLE)
+    return chat, chat.general()
+
+
+def _icon(raw: str) -> str:
+    """The icon's id; what is no number is none, as `to_integer` reads it."""
+    number = to_integer(raw)
+    return str(number) if number else ""
 
 
 async def _topic_to_close(query: Query) -> tuple[Chat, Topic]:

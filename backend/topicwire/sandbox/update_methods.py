@@ -14,7 +14,7 @@ from topicwire.sandbox.clock import within
 from topicwire.sandbox.hosts import is_loopback
 from topicwire.sandbox.query import Query
 from topicwire.sandbox.updates import Update
-from topicwire.sandbox.webhook import WebhookSettings
+from topicwire.sandbox.webhook import CONFLICT_SECONDS, WebhookSettings
 
 Json = dict[str, Any]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -22,6 +22,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 PORTS = (443, 80, 88, 8443)
 LONGEST_POLL_SECONDS = 50
 SECRET_LIMIT = 256
+CERTIFICATE_LIMIT = 3 << 20
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]*")
 
@@ -51,6 +52,7 @@ async def set_webhook(query: Query) -> Described:
     await _remove(query)
     target = _split(url)
     _check_secret(settings.secret)
+    _check_certificate(arguments)
     await _check_target(target)
     query.feed.allow(allowed)
     query.webhook.poller.replace("terminated by setWebhook request")
@@ -70,7 +72,7 @@ async def get_webhook_info(query: Query) -> Json:
     settings = query.webhook.settings
     info: Json = {
         "url": settings.url,
-        "has_custom_certificate": False,
+        "has_custom_certificate": settings.has_certificate,
         "pending_update_count": len(query.feed.state.pending),
     }
     if settings.url:
@@ -98,6 +100,7 @@ async def get_updates(query: Query) -> list[Any]:
     turn = query.webhook.poller.replace(
         "terminated by other getUpdates request; make sure that only one bot instance is running"
     )
+    timeout, limit = query.webhook.poller.throttle(query.clock.now(), offset, timeout, limit)
     waiting = query.feed.waiting(offset, limit)
     if not waiting and timeout:
         waiting = await _poll(query, turn, limit, timeout)
@@ -114,17 +117,20 @@ async def _poll(query: Query, turn: int, limit: int, seconds: float) -> list[Upd
 
 async def _next_updates(query: Query, turn: int, limit: int) -> list[Update]:
     poller = query.webhook.poller
-    while not (waiting := query.feed.waiting(0, limit)):
+    while not (waiting := query.feed.waiting(0, limit)) and not poller.closed:
         await query.feed.bell.wait()
         if poller.turn != turn:
-            return _give_up(poller.reason)
+            return await _give_up(query, poller.reason)
     return waiting
 
 
-def _give_up(reason: str) -> list[Update]:
-    if reason:
-        raise conflict(reason)
-    return []
+async def _give_up(query: Query, reason: str) -> list[Update]:
+    """Conflicts that come thick and fast are answered late."""
+    if not reason:
+        return []
+    if not query.webhook.poller.may_conflict(query.clock.now()):
+        await query.clock.sleep(CONFLICT_SECONDS)
+    raise conflict(reason)
 
 
 async def _remove(query: Query) -> None:
@@ -141,6 +147,7 @@ def _settings(arguments: Arguments) -> WebhookSettings:
         secret=arguments.text("secret_token"),
         max_connections=min(max(connections, 1), 100),
         ip_address=arguments.text("ip_address"),
+        has_certificate="certificate" in arguments.files,
     )
 
 
@@ -149,6 +156,12 @@ def _check_secret(secret: str) -> None:
         raise bad_request("secret token is too long")
     if not _SECRET.fullmatch(secret):
         raise bad_request("secret token contains unallowed characters")
+
+
+def _check_certificate(arguments: Arguments) -> None:
+    certificate = arguments.files.get("certificate")
+    if certificate is not None and len(certificate.content) > CERTIFICATE_LIMIT:
+        raise bad_request(f"certificate size is too big ({len(certificate.content)} bytes)")
 
 
 async def _check_target(parts: SplitResult) -> None:

@@ -1,5 +1,6 @@
-"""The bot's updates: numbered, filtered when they are made, kept until delivered or a day old."""
+"""A bot's updates: numbered, filtered when they are made, kept until delivered or a day old."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ import msgspec
 
 from topicwire.sandbox.bell import Bell
 from topicwire.sandbox.clock import Clock
+from topicwire.sandbox.faults import Fault, Faults
 
 DAY = 86_400
 CAPACITY = 100_000  # what comes beyond is silently discarded, as Telegram does
@@ -23,7 +25,14 @@ DEFAULT_KINDS = [
     kind for kind in KINDS if kind not in ("chat_member", "message_reaction", "message_reaction_count")
 ]
 # Updates of one queue arrive strictly one after the other; these offsets keep kinds apart in one chat.
-_QUEUE_OFFSETS = {"my_chat_member": 5 << 33, "message_reaction": 8 << 33}
+_QUEUE_OFFSETS = {
+    "callback_query": 3 << 33, "my_chat_member": 5 << 33, "chat_member": 6 << 33, "message_reaction": 8 << 33,
+    "message_reaction_count": 9 << 33,
+}  # fmt: skip
+CALLBACK_SECONDS = 150
+LONGEST_BYTES = 512 << 10
+UNKNOWN_KIND = "holographic_message"
+UNKNOWN_FIELDS = {"hologram": {"depth": 3, "layers": [1, 2, 3]}, "is_holographic": True}
 
 
 class Update(msgspec.Struct):
@@ -33,6 +42,7 @@ class Update(msgspec.Struct):
     queue: int
     body: msgspec.Raw
     expires: float
+    repeats: int = 0  # so often it is delivered once more, as after an answer that got lost
 
 
 class FeedState(msgspec.Struct):
@@ -46,32 +56,56 @@ class FeedState(msgspec.Struct):
 class Feed:
     """Takes updates as they happen; a webhook or a poller empties it."""
 
-    def __init__(self, state: FeedState, clock: Clock) -> None:
+    def __init__(self, state: FeedState, clock: Clock, faults: Faults, bot_id: int) -> None:
         self.state = state
+        self._faults = faults
+        self._bot_id = bot_id
+        self._overtaken: list[Update] = []
+        self._late: set[asyncio.Task[None]] = set()
         self.bell = Bell()
         self.on_update: Callable[[Update], None] | None = None
         self._clock = clock
 
-    def put(self, kind: str, content: dict[str, Any], chat_id: int, date: float) -> None:
-        """Makes an update unless the bot did not ask for its kind or its queue is full."""
+    def put(
+        self, kind: str, content: dict[str, Any], chat_id: int, date: float, *, queue_of: int | None = None
+    ) -> None:
+        """Makes an update unless the bot did not ask for its kind or its queue is full.
+
+        `queue_of` is whose queue it goes to where that is not the chat.
+        """
         state = self.state
         if kind not in (state.allowed or DEFAULT_KINDS) or len(state.pending) >= CAPACITY:
             return
-        # Telegram's own layout: a line break behind the id.
-        body = b'{"update_id":%d,\n"%b":%b}' % (state.next_id, kind.encode(), msgspec.json.encode(content))
-        queue = chat_id + _QUEUE_OFFSETS.get(kind, 0)
-        update = Update(state.next_id, queue, msgspec.Raw(body), date + DAY)
-        state.pending[update.id] = update
-        state.next_id += 1
-        if self.on_update is not None:
-            self.on_update(update)
-        self.bell.ring()
+        fault = self._faults.meet_update(kind, self._bot_id, chat_id) if self._faults.active else None
+        if fault is not None and fault.kind == "update_unknown_type":
+            self._release(self._make(UNKNOWN_KIND, UNKNOWN_FIELDS, chat_id, date + DAY))
+        if fault is not None and fault.kind == "update_unknown_fields":
+            content = content | UNKNOWN_FIELDS
+        life = CALLBACK_SECONDS if kind == "callback_query" else DAY
+        whose = chat_id if queue_of is None else queue_of
+        queue = whose + _QUEUE_OFFSETS.get(kind, 0)
+        if fault is not None and fault.kind == "update_late":
+            self._later(fault.delay, kind, content, queue, date + life)
+            return
+        update = self._make(kind, content, queue, date + life)
+        if len(update.body) <= LONGEST_BYTES:
+            self._play(fault, update)
 
     def forget(self, update_id: int) -> None:
-        self.state.pending.pop(update_id, None)
+        """The update was delivered, or is not going to be."""
+        update = self.state.pending.get(update_id)
+        if update is not None and update.repeats:
+            update.repeats -= 1
+        elif update is not None:
+            del self.state.pending[update_id]
 
     def drop_all(self) -> None:
         self.state.pending.clear()
+
+    def stop(self) -> None:
+        """Gives up what is late."""
+        for task in list(self._late):
+            task.cancel()
 
     def confirm_below(self, update_id: int) -> None:
         """getUpdates' offset: everything below it has been seen."""
@@ -91,6 +125,41 @@ class Feed:
             self.confirm_below(offset)
             pending = list(self.state.pending.values())
         return pending[:limit]
+
+    def _make(self, kind: str, content: dict[str, Any], queue: int, expires: float) -> Update:
+        # Telegram's own layout: a line break behind the id.
+        number = self.state.next_id
+        body = b'{"update_id":%d,\n"%b":%b}' % (number, kind.encode(), msgspec.json.encode(content))
+        self.state.next_id += 1
+        return Update(number, queue, msgspec.Raw(body), expires)
+
+    def _play(self, fault: Fault | None, update: Update) -> None:
+        # Only a webhook's queues run beside each other: a poller gets updates in the order of their ids.
+        if fault is not None and fault.kind == "update_reordered" and self.on_update is not None:
+            self._overtaken.append(update)
+        else:
+            update.repeats = int(fault is not None and fault.kind == "update_duplicate")
+            self._release(update)
+
+    def _later(self, seconds: float, kind: str, content: dict[str, Any], queue: int, expires: float) -> None:
+        async def release() -> None:
+            await self._clock.sleep(seconds)
+            self._release(self._make(kind, content, queue, expires))
+
+        task = asyncio.ensure_future(release())
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    def _release(self, update: Update) -> None:
+        self.state.pending[update.id] = update
+        if self.on_update is not None:
+            self.on_update(update)
+        waiting = self._overtaken
+        self._overtaken = [each for each in waiting if each.queue == update.queue]
+        for overtaken in waiting:
+            if overtaken.queue != update.queue:
+                self._release(overtaken)
+        self.bell.ring()
 
     def allow(self, raw: Any) -> None:
         """allowed_updates: absent or senseless keeps what was, nothing known in it means the default."""

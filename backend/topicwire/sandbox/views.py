@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 def message(world: World, chat: Chat, said: Message) -> Json:
     """A Bot API Message and `reactions`: `[{user, emoji}]`."""
-    shape = shapes.message(world, chat, said)
+    shape = shapes.message(world, chat, said, world.bot.id)
     if said.reactions:
         shape["reactions"] = [
             {"user": author, "emoji": each.get("emoji", "⭐")}
@@ -44,6 +44,8 @@ def chat(world: World, group: Chat) -> Json:
     shown = topics if group.is_forum else topics[:1]
     return shapes.chat(group) | {
         "is_forum": group.is_forum,
+        "migrated_to": group.migrated_to,
+        "deleted": group.deleted,
         "bot": {"status": bot.status, "rights": bot.rights},
         "members": [{"id": person_id, "status": role.status} for person_id, role in group.members.items()],
         "topics": [

@@ -2,12 +2,14 @@
 
 Each update belongs to a queue (a chat, for messages). Within a queue one update is in flight at a time
 and the next waits until it was taken, however long that is; queues run side by side. Anything but a 2xx
-is tried again: at once, then after 2, 4, 8 ... seconds, up to a day (tdlib, `WebhookActor.cpp`).
+is tried again: at once, then after 2, 4, 8 ... seconds, up to a day. After a failure there is one
+connection until something succeeds. A 2xx may call a method (Bot API server, `WebhookActor.cpp`).
 """
 
 import asyncio
 import random
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +17,17 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from topicwire.sandbox.arguments import read_answer
 from topicwire.sandbox.bell import Bell
 from topicwire.sandbox.clock import Clock, within
 from topicwire.sandbox.updates import Feed, Update
 
 ANSWER_SECONDS = 60
 LONGEST_RETRY_AFTER = 3600
+CONFLICT_SECONDS = 3
+IMPATIENT_SECONDS = 0.5
+# Not to be called in an answer, besides everything that gets something.
+UNCALLED = ("deletewebhook", "setwebhook", "close", "logout")
 GONE_SECONDS = 23 * 3600  # 410 for that long removes the webhook
 LONGEST_PAUSE = (60, 120)
 
@@ -32,6 +39,7 @@ class WebhookSettings(msgspec.Struct, omit_defaults=True):
     secret: str = ""
     max_connections: int = 40
     ip_address: str = ""
+    has_certificate: bool = False
     last_error_date: int | None = None
     last_error_message: str = ""
 
@@ -87,6 +95,30 @@ class Poller:
         self.turn = 0
         self.reason = ""
         self._bell = bell
+        self.closed = False
+        self._last_offset: int | None = None
+        self._last_at = 0.0
+        self._next_conflict = 0.0
+
+    def throttle(self, now: float, offset: int, timeout: int, limit: int) -> tuple[int, int]:
+        """Timeout and limit as they count: who asks for the same again at once is held, and gets one."""
+        is_same, age = offset == self._last_offset, now - self._last_at
+        self._last_offset, self._last_at = offset, now
+        if is_same and age < CONFLICT_SECONDS:
+            timeout = max(timeout, CONFLICT_SECONDS)
+        return timeout, 1 if is_same and age < IMPATIENT_SECONDS else limit
+
+    def close(self) -> None:
+        """Lets whoever polls go, and whoever comes yet."""
+        self.closed = True
+        self.replace("")
+
+    def may_conflict(self, now: float) -> bool:
+        """Whether a conflict is told at once: one every few seconds is."""
+        if now < self._next_conflict:
+            return False
+        self._next_conflict = now + CONFLICT_SECONDS
+        return True
 
     def replace(self, reason: str) -> int:
         """Ends the call that waits, for this reason (none: with an empty answer). Returns the new turn."""
@@ -94,6 +126,25 @@ class Poller:
         self.reason = reason
         self._bell.ring()
         return self.turn
+
+
+class Slots:
+    """Connections that may be in use: all of them, or one while the receiver is in trouble."""
+
+    def __init__(self, most: int) -> None:
+        self.in_trouble = False
+        self._most = most
+        self._used = 0
+        self._bell = Bell()
+
+    async def __aenter__(self) -> None:
+        while self._used >= (1 if self.in_trouble else self._most):
+            await self._bell.wait()
+        self._used += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self._used -= 1
+        self._bell.ring()
 
 
 class WebhookEngine:
@@ -106,7 +157,8 @@ class WebhookEngine:
         self._clock = clock
         self._lanes: dict[int, deque[Update]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(1)
+        self._slots = Slots(1)
+        self.on_method: Callable[[str, dict[str, Any]], Awaitable[None]] | None = None
         self._client: aiohttp.ClientSession | None = None
         self._gone_since: float | None = None
         self._removal: asyncio.Future[None] | None = None
@@ -127,7 +179,7 @@ class WebhookEngine:
         """Begins to deliver what is pending and what comes."""
         if not self.settings.url:
             return
-        self._slots = asyncio.Semaphore(self.settings.max_connections)
+        self._slots = Slots(self.settings.max_connections)
         self._gone_since = None
         self._feed.on_update = self._enqueue
         for update in self._feed.state.pending.values():
@@ -172,16 +224,19 @@ class WebhookEngine:
         while update.id in self._feed.state.pending:
             failure = await self._try(update)
             if failure is None:
-                break
+                self._feed.forget(update.id)
+                continue
             pause = backoff.pause(failure.retry_after)
             if self._clock.now() + pause > update.expires:
                 break
             await self._clock.sleep(pause)
+        update.repeats = 0
         self._feed.forget(update.id)
 
     async def _try(self, update: Update) -> Failure | None:
         async with self._slots:
             failure = await self._attempt(update)
+            self._slots.in_trouble = failure is not None
         self._note(failure)
         return failure
 
@@ -204,8 +259,9 @@ class WebhookEngine:
             skip_auto_headers=("User-Agent", "Accept"),
         )
         async with request as response:
-            await response.read()
+            body = await response.read()
             if 200 <= response.status < 300:
+                await self._call(response.headers.get("Content-Type", ""), body)
                 return None
             wait = response.headers.get("Retry-After", "")
             return Failure(
@@ -213,6 +269,15 @@ class WebhookEngine:
                 retry_after=int(wait) if wait.isdecimal() else 0,
                 is_gone=response.status == 410,
             )
+
+    async def _call(self, content_type: str, body: bytes) -> None:
+        """Carries out the method that an answer calls; nobody learns what came of it."""
+        values = read_answer(content_type.encode(errors="replace"), body)
+        method = values.pop("method", None)
+        if not isinstance(method, str) or self.on_method is None:
+            return
+        if method and not method.lower().startswith("get") and method.lower() not in UNCALLED:
+            await self.on_method(method, values)
 
     def _headers(self) -> dict[str, str]:
         secret = {"X-Telegram-Bot-Api-Secret-Token": self.settings.secret} if self.settings.secret else {}

@@ -39,6 +39,8 @@ class Person(msgspec.Struct, omit_defaults=True):
     last_name: str | None = None
     username: str | None = None
     is_bot: bool = False
+    is_deleted: bool = False
+    blocked: list[int] = []  # bots that this person has blocked
 
 
 class Member(msgspec.Struct):
@@ -57,12 +59,16 @@ class Member(msgspec.Struct):
         """Whether an administrator's right is held."""
         return self.status == "creator" or (self.status == "administrator" and right in self.rights)
 
-    def may_send(self) -> bool:
-        return self.status != "restricted" or "can_send_messages" in self.rights
+    def may_send(self, right: str = "can_send_messages") -> bool:
+        """Whether a kind of message may be sent, by the right that the kind needs."""
+        return self.status != "restricted" or right in self.rights
 
 
 class Message(msgspec.Struct, omit_defaults=True):
-    """One message of a group; `thread` is None in General and where there are no topics."""
+    """One message of a group; `thread` is None in General and where there are no topics.
+
+    Files in `content` go without their `file_id`: it is another one for each bot.
+    """
 
     id: int
     date: int
@@ -74,6 +80,7 @@ class Message(msgspec.Struct, omit_defaults=True):
     edit_date: int | None = None
     markup: dict[str, Any] | None = None
     protected: bool = False
+    forwarded: bool = False
     reactions: dict[int, list[dict[str, Any]]] = {}
 
 
@@ -87,12 +94,15 @@ class Topic(msgspec.Struct, omit_defaults=True):
     creator: int = 0
     closed: bool = False
     deleted: bool = False
-    looked_up: float | None = None  # when the server last asked for it on the bot's behalf
+    hidden: bool = False  # General only
+    seen: dict[int, float] = {}  # by bot: when the server last asked for it on the bot's behalf
     messages: list[int] = []
     unread: int = 0
 
-    def is_cached(self, now: float) -> bool:
-        return self.looked_up is not None and now < self.looked_up + CACHE_SECONDS
+    def is_cached(self, bot_id: int, now: float) -> bool:
+        """Whether the server still believes in it for this bot (tdlib, `ForumTopicManager.cpp`)."""
+        looked_up = self.seen.get(bot_id)
+        return looked_up is not None and now < looked_up + CACHE_SECONDS
 
 
 class Chat(msgspec.Struct, omit_defaults=True):
@@ -106,6 +116,10 @@ class Chat(msgspec.Struct, omit_defaults=True):
     members: dict[int, Member] = {}
     messages: dict[int, Message] = {}
     topics: dict[int, Topic] = {}
+    pinned: list[int] = []  # the newest last
+    migrated_to: int | None = None
+    migrated_from: int | None = None
+    deleted: bool = False
 
     def take_message_id(self) -> int:
         """Ids only ever grow, shared by all topics and service messages."""
@@ -130,6 +144,7 @@ class Chat(msgspec.Struct, omit_defaults=True):
 
     def remove(self, message: Message) -> None:
         del self.messages[message.id]
+        self.pinned = [each for each in self.pinned if each != message.id]
         listed = (self.topic(message.thread) or self.general()).messages
         index = bisect.bisect_left(listed, message.id)
         if index < len(listed) and listed[index] == message.id:
@@ -148,8 +163,20 @@ class Chat(msgspec.Struct, omit_defaults=True):
         return not topic.closed or allowed
 
 
+class StoredFile(msgspec.Struct, omit_defaults=True):
+    """A file that Telegram knows; its bytes are elsewhere."""
+
+    unique: str
+    kind: str
+    size: int
+    name: str = ""
+    mime: str = ""
+    same_as: str = ""  # whose bytes it has: another file's, or "sample:<kind>"
+    content: dict[str, Any] = {}  # of the message that it came with
+
+
 class World(msgspec.Struct):
-    """Everything that there is."""
+    """Everything that there is. `bot` is the one that the sandbox was started for; others join later."""
 
     bot: Person
     people: dict[int, Person]
@@ -157,6 +184,8 @@ class World(msgspec.Struct):
     next_chat: int = 1
     next_person: int = 1
     next_file: int = 1
+    next_album: int = 1
+    files: dict[str, StoredFile] = {}
     commands: list[dict[str, Any]] = []
 
 

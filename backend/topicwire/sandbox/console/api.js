@@ -24,6 +24,29 @@ export const createTopic = (chat, body) => call("POST", `chats/${chat}/topics`, 
 /** `act` is rename, close, reopen, delete or read. */
 export const topic = (chat, thread, act, body) => call("POST", `chats/${chat}/topics/${thread}/${act}`, body || {});
 export const setBot = (chat, body) => call("POST", `chats/${chat}/bot`, body);
+export const calls = () => call("GET", "calls");
+export const faults = () => call("GET", "faults");
+export const addFault = (body) => call("POST", "faults", body);
+export const clearFault = (id) => call("DELETE", id ? `faults/${id}` : "faults");
+export const addBot = (body) => call("POST", "bots", body);
+export const createChat = (body) => call("POST", "chats", body);
+export const setTitle = (chat, title) => call("POST", `chats/${chat}/title`, { title });
+export const migrate = (chat) => call("POST", `chats/${chat}/migrate`);
+export const destroy = (chat) => call("POST", `chats/${chat}/destroy`);
+export const album = (chat, body) => call("POST", `chats/${chat}/album`, body);
+export const pin = (chat, id, body) => call("POST", `chats/${chat}/messages/${id}/pin`, body);
+export const press = (chat, id, body) => call("POST", `chats/${chat}/messages/${id}/press`, body);
+/** Where a file of a message can be seen or heard. */
+export const fileAddress = (file) => new URL(`files/${file.file_unique_id}`, BASE).href;
+
+export async function upload(chat, file, query) {
+  const address = new URL(`chats/${chat}/upload?${new URLSearchParams(query)}`, BASE);
+  const response = await fetch(address, { method: "POST", headers: { "Content-Type": file.type || "application/octet-stream" }, body: file });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error || response.statusText);
+  return answer;
+}
+
 export const setForum = (chat, on) => call("POST", `chats/${chat}/forum`, { on });
 
 /** Calls `onEvent` for each event and `onLink(true | false)` as the stream comes and goes. */

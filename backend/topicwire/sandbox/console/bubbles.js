@@ -1,5 +1,6 @@
 // One message as people see it: a bubble, or a pill for what happened to the topic.
 
+import { fileAddress } from "./api.js";
 import { h, icon } from "./dom.js";
 import { avatar } from "./figures.js";
 import { formatted } from "./text.js";
@@ -18,7 +19,7 @@ export function bubble(message, look, acts) {
     { "data-message": message.message_id },
     look.own ? null : h("span.avatar-place", {}, look.last ? avatar(message.from, look.name) : null),
     h(
-      `div.bubble${message.sticker ? ".bare" : ""}${message.photo || message.location ? ".framed" : ""}`,
+      `div.bubble${message.sticker ? ".bare" : ""}${message.photo || message.video || message.animation || message.location ? ".framed" : ""}`,
       {},
       !look.own && look.first ? author(message, look) : null,
       quote(message, look, acts),
@@ -26,6 +27,7 @@ export function bubble(message, look, acts) {
       words(message),
       reactions(message, acts),
       stamp(message),
+      keyboard(message, acts),
     ),
     h(
       "div.quick",
@@ -83,8 +85,19 @@ function reactions(message, acts) {
   );
 }
 
+/** A bot's inline keyboard. */
+function keyboard(message, acts) {
+  const rows = message.reply_markup?.inline_keyboard;
+  if (!rows) return null;
+  const key = (button) => h("button.key", { type: "button", onclick: () => acts.press(message, button) }, button.text);
+  return h("div.keyboard", {}, rows.map((row) => h("div.key-row", {}, row.map(key))));
+}
+
 function media(message) {
-  if (message.photo) return h("div.photo", { role: "img", "aria-label": "Photo" }, icon("photo"));
+  if (message.photo) return h("img.photo", { src: fileAddress(message.photo.at(-1)), alt: "Photo", loading: "lazy" });
+  if (message.animation) return h("div.photo", { role: "img", "aria-label": "GIF" }, h("b", {}, "GIF"));
+  if (message.video_note) return h("div.photo.round", { role: "img", "aria-label": "Video message" }, icon("play"));
+  if (message.audio) return file({ ...message.audio, file_name: message.audio.title || message.audio.file_name || "Audio" });
   if (message.video) return h("div.photo", { role: "img", "aria-label": "Video" }, icon("play"));
   if (message.sticker) return h("div.sticker", { role: "img", "aria-label": "Sticker" }, message.sticker.emoji);
   if (message.location) return h("div.map", { role: "img", "aria-label": "Location" }, icon("place"));
@@ -105,8 +118,8 @@ function voice({ duration }) {
 
 function file(document) {
   return h(
-    "div.file",
-    {},
+    "a.file",
+    { href: fileAddress(document), download: document.file_name || "file" },
     h("span.file-disc", {}, icon("file")),
     h("span.file-words", {}, h("strong", {}, document.file_name), h("small", {}, fileSize(document.file_size))),
   );

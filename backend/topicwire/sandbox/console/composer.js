@@ -12,6 +12,7 @@ const SAMPLES = [
   ["document", "File", "file"],
   ["sticker", "Sticker", "sticker"],
   ["location", "Location", "place"],
+  ["video", "Video", "play"],
 ];
 const SHORTCUTS = { b: "**", i: "__", m: "`" };
 
@@ -192,7 +193,14 @@ export class Composer {
         this.render();
       },
     }));
+    items.push("-", { label: "Album of two", icon: "photo", act: () => this.#acts.album() });
+    items.push({ label: "From this computer…", icon: "clip", act: () => this.#chooseFile() });
     menu(this.attach, items, { header: h("p.menu-header", {}, "Send a sample") });
+  }
+
+  #chooseFile() {
+    const picker = h("input", { type: "file", onchange: () => picker.files[0] && this.#acts.upload(picker.files[0], this.input.value.trim()) });
+    picker.click();
   }
 
   #setText(text) {

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { Composer } from "./composer.js";
 import { closeMenu, ask, isMenuOpen, menu, notice } from "./menu.js";
 import { h } from "./dom.js";
+import { Drawer } from "./drawer.js";
 import { openSettings } from "./settings.js";
 import { Store } from "./store.js";
 import { Thread } from "./thread.js";
@@ -25,6 +26,10 @@ const acts = {
     await reload();
     openSettings(store, api);
   },
+  drawer: () => drawer.toggle(),
+  press: (message, button) => attempt(pressButton(message, button)),
+  album: () => attempt(api.album(store.chatId, { thread: store.thread, as: store.as, kinds: ["photo", "photo"] })),
+  upload: (file, caption) => attempt(api.upload(store.chatId, file, { kind: kindOf(file), name: file.name, caption, as: store.as, thread: store.thread })),
   reply: (message) => composer.reply(message),
   menu: messageMenu,
   jump: (messageId) => thread.jump(messageId),
@@ -32,6 +37,7 @@ const acts = {
   post: (body) => attempt(api.post(store.chatId, { thread: store.thread, as: store.as, ...body })),
   edit: (message, body) => attempt(api.edit(store.chatId, message.message_id, { as: store.as, ...body })),
 };
+const drawer = new Drawer(store, api, attempt);
 const composer = new Composer(store, acts);
 const thread = new Thread(store, acts, composer);
 const topics = new TopicList(store, acts);
@@ -105,15 +111,37 @@ async function reload() {
 }
 
 function chooseChat(at) {
-  if (store.chats.size < 2) return;
-  menu(at, [...store.chats.values()].map((chat) => ({
+  const groups = [...store.chats.values()].filter((chat) => !chat.migrated_to && !chat.deleted);
+  const items = groups.map((chat) => ({
     label: chat.title,
+    hint: chat.is_forum ? "Forum" : chat.type === "group" ? "Basic group" : "Group without topics",
     checked: chat.id === store.chatId,
     act: () => {
       store.open(chat.id, null);
       back();
     },
-  })));
+  }));
+  menu(at, [...items, "-", { label: "New forum", icon: "plus", act: () => newGroup("supergroup") }, { label: "New basic group", icon: "plus", act: () => newGroup("group") }]);
+}
+
+async function newGroup(type) {
+  const title = await ask({ title: type === "group" ? "New basic group" : "New forum", value: "", placeholder: "Group name", action: "Create" });
+  if (!title) return;
+  await attempt(api.createChat({ title, type }).then(async (chat) => {
+    await reload();
+    store.open(chat.id, null);
+    back();
+  }));
+}
+
+function pressButton(message, button) {
+  if (button.url) return Promise.resolve(window.open(button.url, "_blank", "noopener"));
+  return api.press(store.chatId, message.message_id, { as: store.as, data: button.callback_data });
+}
+
+function kindOf(file) {
+  if (/^image\/(png|jpe?g|bmp)$/.test(file.type)) return "photo";
+  return file.type.startsWith("video/") ? "video" : file.type.startsWith("audio/") ? "audio" : "document";
 }
 
 async function newTopic() {
@@ -158,6 +186,7 @@ function messageMenu(at, message) {
     { label: "Reply", icon: "reply", act: () => composer.reply(message) },
     isOwn && text ? { label: "Edit", icon: "pencil", act: () => composer.edit(message) } : null,
     text ? { label: "Copy text", icon: "copy", act: () => navigator.clipboard?.writeText(text) } : null,
+    { label: "Pin", icon: "pin", act: () => attempt(api.pin(store.chatId, message.message_id, { as: store.as })) },
     "-",
     { label: "Delete", icon: "trash", danger: true, act: remove },
   ], { header: strip });
@@ -175,6 +204,7 @@ function draw() {
   topics.render();
   composer.render();
   thread.render();
+  drawer.render();
   const unread = store.chat?.topics.reduce((sum, topic) => sum + topic.unread, 0) ?? 0;
   document.title = `${unread ? `(${unread}) ` : ""}${store.chat?.title ?? "Connecting…"} · Telegram sandbox`;
 }
@@ -185,7 +215,7 @@ store.addEventListener("change", () => {
   queueMicrotask(draw);
 });
 
-app.append(topics.element, thread.element);
+app.append(topics.element, thread.element, drawer.element);
 addEventListener("popstate", followAddress);
 document.addEventListener("visibilitychange", markRead);
 addEventListener("keydown", (event) => {

@@ -44,6 +44,8 @@ const PATHS = {
   close: "M6 6l12 12M18 6L6 18",
   reply: "M10 6L4 12l6 6M4.5 12H14a6 6 0 0 1 6 6v1",
   trash: "M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7M10.2 10.5v5.5M13.8 10.5v5.5",
+  pulse: "M3 12h4l3-7 4 14 3-7h4",
+  pin: "M9 4h6l-1 6 3 3H7l3-3zM12 13v7",
   copy: "M9 9h10v11H9zM15 9V4H5v11h4",
   lock: "M6.5 11h11v8.5h-11zM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
   unlock: "M6.5 11h11v8.5h-11zM8.5 11V8a3.5 3.5 0 0 1 6.7-1.4",

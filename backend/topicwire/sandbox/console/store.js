@@ -1,5 +1,7 @@
 // What the console knows: chats, topics, the messages of opened threads. Knows neither page nor network.
 
+const KEPT_CALLS = 200;
+
 export class Store extends EventTarget {
   people = new Map();
   chats = new Map();
@@ -11,6 +13,9 @@ export class Store extends EventTarget {
   as = null;
   linked = null;
   typing = new Map();
+  bots = [];
+  calls = [];
+  faults = [];
   #threads = new Map();
 
   get chat() {
@@ -55,6 +60,9 @@ export class Store extends EventTarget {
     this.anonymous = state.anonymous;
     this.bot = state.bot;
     this.webhook = state.webhook;
+    this.bots = state.bots;
+    this.faults = state.faults;
+    this.chatId = this.chats.get(this.chatId)?.migrated_to ?? this.chatId;
     if (!this.chats.has(this.chatId)) this.chatId = state.chats[0]?.id ?? null;
     if (!this.as) this.as = this.writers[0]?.id ?? null;
     if (this.thread && !this.topic) this.thread = null;
@@ -82,6 +90,11 @@ export class Store extends EventTarget {
   open(chatId, thread) {
     this.chatId = chatId;
     this.thread = thread;
+    this.changed();
+  }
+
+  showCalls(calls) {
+    this.calls = calls.slice(-KEPT_CALLS);
     this.changed();
   }
 
@@ -151,6 +164,16 @@ export class Store extends EventTarget {
 
   _chat() {
     return true;
+  }
+
+  _call(event) {
+    this.calls = [...this.calls.slice(1 - KEPT_CALLS), event.call];
+    const chat = this.chats.get(event.chat);
+    if (chat?.budget && event.left !== null && event.call.bot === this.bot?.id) chat.budget.left = event.left;
+  }
+
+  _faults(event) {
+    this.faults = event.faults;
   }
 
   _typing(event) {

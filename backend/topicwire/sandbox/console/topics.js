@@ -24,6 +24,7 @@ export class TopicList {
         "header.bar",
         {},
         this.title,
+        iconButton("pulse", "Bot API calls and faults", () => acts.drawer()),
         iconButton("tune", "Group and bot settings", () => acts.settings()),
         iconButton("pencil", "New topic", () => acts.newTopic()),
       ),
@@ -51,7 +52,7 @@ export class TopicList {
 
   #subtitle(chat) {
     const people = chat.members.filter((member) => !["left", "kicked"].includes(member.status));
-    return `${people.length - 1} members${this.#store.chats.size > 1 ? " · switch group" : ""}`;
+    return `${people.length - 1} members · switch group`;
   }
 
   #row(topic) {

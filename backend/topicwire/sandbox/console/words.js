@@ -37,6 +37,14 @@ export function serviceText(message, who) {
   if (message.forum_topic_created) return `${who} created the topic “${message.forum_topic_created.name}”`;
   if (message.forum_topic_closed) return `${who} closed the topic`;
   if (message.forum_topic_reopened) return `${who} reopened the topic`;
+  if (message.general_forum_topic_hidden) return `${who} hid General`;
+  if (message.general_forum_topic_unhidden) return `${who} showed General again`;
+  if (message.new_chat_title) return `${who} renamed the group to “${message.new_chat_title}”`;
+  if (message.pinned_message) return `${who} pinned a message`;
+  if (message.new_chat_members) return `${message.new_chat_members.map((person) => person.first_name).join(", ")} joined the group`;
+  if (message.left_chat_member) return `${message.left_chat_member.first_name} left the group`;
+  if (message.migrate_to_chat_id) return "The group became a supergroup, which is another chat";
+  if (message.migrate_from_chat_id) return "This supergroup was a basic group until now";
   if (message.forum_topic_edited) {
     const name = message.forum_topic_edited.name;
     return name ? `${who} renamed the topic to “${name}”` : `${who} changed the topic’s icon`;
@@ -49,6 +57,9 @@ const MEDIA = {
   voice: "🎤 Voice message",
   document: "📎 File",
   video: "🎬 Video",
+  animation: "GIF",
+  audio: "🎵 Audio",
+  video_note: "🎬 Video message",
   sticker: "Sticker",
   location: "📍 Location",
 };
