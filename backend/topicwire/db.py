@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -47,39 +47,46 @@ class Database:
     """A pool of connections to PostgreSQL. Raises `UnavailableError` when it does not answer."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self._engine: AsyncEngine = create_async_engine(
-            engine_url(url),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=COMMAND_TIMEOUT,
-            json_serializer=lambda value: msgspec.json.encode(value).decode(),
-            json_deserializer=msgspec.json.decode,
-            connect_args={
-                "timeout": 5,
-                "command_timeout": COMMAND_TIMEOUT,
-                # Our statements take a millisecond: compiling them to machine code takes longer.
-                "server_settings": {"jit": "off", "application_name": "topicwire"},
-            },
-        )
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # Two pools: what an engine is told once need not be told to each of its connections again.
+        self._transactions = _engine(url, pool_size)
+        self._statements = _engine(url, pool_size, isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """A transaction: committed at the end of the block, rolled back if it raises."""
         with _unavailable():
-            async with self._engine.begin() as db:
+            async with self._transactions.begin() as db:
                 yield db
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[AsyncConnection]:
         """A connection on which every statement is a transaction of its own."""
         with _unavailable():
-            async with self._autocommit.connect() as db:
+            async with self._statements.connect() as db:
                 yield db
 
     async def close(self) -> None:
         """Give all connections back."""
-        await self._engine.dispose()
+        await self._transactions.dispose()
+        await self._statements.dispose()
+
+
+def _engine(url: str, pool_size: int, **options: Any) -> AsyncEngine:
+    return create_async_engine(
+        engine_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=COMMAND_TIMEOUT,
+        json_serializer=lambda value: msgspec.json.encode(value).decode(),
+        json_deserializer=msgspec.json.decode,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": COMMAND_TIMEOUT,
+            # Our statements take a millisecond: compiling them to machine code takes longer.
+            "server_settings": {"jit": "off", "application_name": "topicwire"},
+        },
+        **options,
+    )
 
 
 async def twice(work: Callable[[], Awaitable[T]]) -> T:
