@@ -7,6 +7,7 @@ import re
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import NamedTuple, Self
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -158,13 +159,15 @@ class Telegram:
     def limiting(self, chat: int, *, calls: int, seconds: float) -> Iterator[None]:
         """Give one group a budget, kept as strictly as Telegram keeps its own."""
         limits, rate = self.sandbox.limits, Rate(calls, seconds)
+        patient = limits.profile
+        limits.profile = replace(patient, absorbed=0)  # short waits are refused, too, so that tests are quick
         limits.group, limits._groups[chat] = rate, [Window(rate)]
         for other in self.sandbox.backend.world.chats:
             limits._groups.setdefault(other, [])  # only this one is limited
         try:
             yield
         finally:
-            limits.group = None
+            limits.group, limits.profile = None, patient
 
     @contextlib.asynccontextmanager
     async def holding(

@@ -213,7 +213,7 @@ async def test_an_operator_answers_in_the_console(profile: BrowserContext, shop:
     console = await profile.new_page()
     await console.goto(f"{shop.house.telegram.console}/")
     await console.get_by_text("Shop support").click()
-    await console.get_by_role("menuitemradio", name=shop.name, exact=True).click()
+    await console.get_by_role("menuitemradio", name=f"{shop.name} Forum", exact=True).click()
     await console.get_by_text("anybody there?").first.click()
     await console.get_by_placeholder("Message").fill("somebody is")
     await console.keyboard.press("Enter")
