@@ -25,7 +25,7 @@ from arq.worker import func
 from redis.exceptions import RedisError
 
 from topicwire import jobs, logs, wiring
-from topicwire.background import outlive
+from topicwire.background import end, outlive
 from topicwire.errors import UnavailableError
 from topicwire.jobs import QUEUE, WAKE
 from topicwire.settings import Settings
@@ -35,7 +35,6 @@ SAFETY_POLL = 5.0  # seconds; for a wake that was lost
 SEEN_EVERY = 2.0  # seconds between two signs of life, at most; at rest they come with the safety poll
 SEEN_FOR = 12  # seconds that a sign of life lasts
 JOB_TIMEOUT = 40  # seconds; a drain ends by itself after 10 s and one call
-INSIST_AFTER = 0.5  # seconds until a task that did not end is cancelled again
 COMPLETION_WAIT = 15  # seconds for the call in hand when the worker is told to stop
 
 log = structlog.get_logger()
@@ -159,7 +158,7 @@ async def _background(settings: Settings, parts: wiring.Worker) -> AsyncIterator
     try:
         yield
     finally:
-        await _end(*tasks)
+        await end(*tasks)
 
 
 async def _updates(settings: Settings, parts: wiring.Worker) -> None:
@@ -185,25 +184,12 @@ async def _supervise(settings: Settings, parts: wiring.Worker, stop: asyncio.Eve
         await asyncio.wait((main, stopped), return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             await _finish(worker)
-        await _end(main)
+        await end(main)
         (result,) = await asyncio.gather(main, return_exceptions=True)
         await pool.aclose()
         if not stop.is_set():
             log.warning("arq's worker ended, starting another", error=str(result))
             await asyncio.sleep(0.5)
-
-
-async def _end(*tasks: asyncio.Task[None]) -> None:
-    """Cancel tasks until they have ended.
-
-    Once is not always enough: redis-py uses `wait_for`, which before Python 3.12 swallows a
-    cancellation that meets its result.
-    """
-    left = set(tasks)
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=INSIST_AFTER)
 
 
 async def _finish(worker: ArqWorker) -> None:

@@ -11,14 +11,13 @@ from typing import Protocol
 import structlog
 
 from topicwire import metrics
-from topicwire.background import outlive
+from topicwire.background import end, outlive
 from topicwire.domain import conversations
 from topicwire.domain.conversations import Change
 from topicwire.errors import UnavailableError
 from topicwire.services import Services
 
 SWEEP_EVERY = 5.0  # seconds
-INSIST_AFTER = 0.5  # seconds until a task that did not end is cancelled again
 MOST_TABS = 20  # sockets of one conversation in one process
 
 log = structlog.get_logger()
@@ -54,11 +53,7 @@ class Hub:
 
     async def stop(self) -> None:
         """Listen no longer."""
-        left = set(self._tasks)
-        while left:  # once is not always enough: redis-py uses `wait_for`, see `worker._end`
-            for task in left:
-                task.cancel()
-            _, left = await asyncio.wait(left, timeout=INSIST_AFTER)
+        await end(*self._tasks)
 
     def join(self, listener: Listener) -> bool:
         """Tell this listener of its conversation; False when too many listen to it already."""
