@@ -13,10 +13,9 @@ from typing import Any
 import asyncpg
 import pytest
 from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from topicwire import db as databases
-from topicwire.db import Database, metadata
+from topicwire.db import Connection, Database, metadata
 from topicwire.domain import installation
 from topicwire.embedded import Servers
 
@@ -124,7 +123,7 @@ async def database(_shared: Database) -> Database:
 
 
 @pytest.fixture
-async def db(database: Database) -> AsyncIterator[AsyncConnection]:
+async def db(database: Database) -> AsyncIterator[Connection]:
     """A connection to an empty database; every statement is committed by itself."""
     async with database.statement() as connection:
         yield connection

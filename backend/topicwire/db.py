@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from topicwire.errors import MisconfiguredError, UnavailableError
 
 T = TypeVar("T")
+Connection = AsyncConnection  # what every function that takes `db` gets
 
 metadata = MetaData(
     naming_convention={

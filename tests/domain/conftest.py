@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from topicwire.db import Database
+from topicwire.db import Connection, Database
 from topicwire.domain import conversations, groups, projects, topics
 from topicwire.domain.conversations import Answer, Said, Visitor
 
@@ -86,7 +85,7 @@ async def desk(database: Database) -> Desk:
     return await new_desk(database)
 
 
-async def pass_time(db: AsyncConnection, group_id: int, seconds: float) -> None:
+async def pass_time(db: Connection, group_id: int, seconds: float) -> None:
     """Put the clock forward for a group's lease and pause."""
     await db.execute(
         text(

@@ -5,15 +5,14 @@ import asyncio
 import msgspec
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.domain.conftest import CHAT, Desk, new_desk
-from topicwire.db import Database
+from topicwire.db import Connection, Database
 from topicwire.domain import conversations, holds, outbox, topics
 from topicwire.domain.conversations import AlreadySaid, Visitor
 
 
-async def test_nothing_exists_before_the_first_message(db: AsyncConnection) -> None:
+async def test_nothing_exists_before_the_first_message(db: Connection) -> None:
     assert await conversations.since(db, "ann", 0) is None
     assert await conversations.heads(db, ["ann"]) == []
     await conversations.describe(db, "ann", Visitor(email="ann@example.com"))
@@ -34,7 +33,7 @@ async def test_a_message_before_the_link_has_no_group(database: Database, desk: 
     assert (await desk.say("Hello")).group_id is None
 
 
-async def test_a_repeated_id_burns_no_number(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_repeated_id_burns_no_number(desk: Desk, db: Connection) -> None:
     first = await desk.say("Hello", client_id="a")
     with pytest.raises(AlreadySaid):
         await desk.say("Hello", client_id="a")
@@ -84,7 +83,7 @@ async def test_a_conversation_of_another_project_is_out_of_reach(desk: Desk, dat
     assert await desk.counters() == (1, 1, 1)
 
 
-async def test_the_first_message_tells_who_it_is(desk: Desk, db: AsyncConnection) -> None:
+async def test_the_first_message_tells_who_it_is(desk: Desk, db: Connection) -> None:
     told = Visitor(email="ann@example.com", locale="de", page_url="https://shop.example/")
     await conversations.say(
         db, conversation_id="ann", project_id=desk.project_id, visitor=told, client_id="a", said="Hi"
@@ -95,7 +94,7 @@ async def test_the_first_message_tells_who_it_is(desk: Desk, db: AsyncConnection
     assert tuple(row) == ("ann@example.com", "Ann", "de", "https://shop.example/cart", None)
 
 
-async def test_an_answer_takes_the_next_numbers(desk: Desk, db: AsyncConnection) -> None:
+async def test_an_answer_takes_the_next_numbers(desk: Desk, db: Connection) -> None:
     await desk.say("Hello")
     assert await desk.answer("Hi", message_id=7) == 2
     assert await desk.answer("Hi", message_id=7) is None  # an update that came twice
@@ -120,7 +119,7 @@ async def test_one_message_of_a_chat_is_one_answer_whoever_is_first(desk: Desk) 
     assert await desk.counters() == (2, 2, 2)
 
 
-async def test_an_edit_changes_rev_and_text_and_nothing_else(desk: Desk, db: AsyncConnection) -> None:
+async def test_an_edit_changes_rev_and_text_and_nothing_else(desk: Desk, db: Connection) -> None:
     await desk.say("Price?")
     await desk.answer("10", message_id=7)
     bold = b'[{"type":"bold","offset":0,"length":2}]'
@@ -137,7 +136,7 @@ async def test_an_edit_changes_rev_and_text_and_nothing_else(desk: Desk, db: Asy
     assert await desk.counters() == (2, 3, 2)
 
 
-async def test_a_change_survives_the_way_through_redis(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_change_survives_the_way_through_redis(desk: Desk, db: Connection) -> None:
     """Formatting too: a ring that cannot be read would silence all rings behind it."""
     await desk.say("Price?")
     await desk.answer("10", message_id=7, entities=b'[{"type":"bold","offset":0,"length":2}]')
@@ -148,7 +147,7 @@ async def test_a_change_survives_the_way_through_redis(desk: Desk, db: AsyncConn
         assert msgspec.json.decode(msgspec.json.encode(change), type=conversations.Change) == change
 
 
-async def test_catching_up_gives_each_message_once_as_it_is_now(desk: Desk, db: AsyncConnection) -> None:
+async def test_catching_up_gives_each_message_once_as_it_is_now(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     await desk.answer("two", message_id=7)
     await desk.say("three")
@@ -165,7 +164,7 @@ async def test_catching_up_gives_each_message_once_as_it_is_now(desk: Desk, db: 
     assert (nothing_new.rev, nothing_new.messages) == (4, [])
 
 
-async def test_catching_up_comes_by_the_hundred(desk: Desk, db: AsyncConnection) -> None:
+async def test_catching_up_comes_by_the_hundred(desk: Desk, db: Connection) -> None:
     for number in range(1, 131):
         await desk.say(f"message {number}")
     newest = await conversations.since(db, "ann", 0)
@@ -180,7 +179,7 @@ async def test_catching_up_comes_by_the_hundred(desk: Desk, db: AsyncConnection)
     assert await conversations.before(db, "ann", seq=1, limit=10) == []
 
 
-async def test_heads_tell_where_conversations_stand(desk: Desk, db: AsyncConnection) -> None:
+async def test_heads_tell_where_conversations_stand(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     await desk.say("two", by="ben")
     await desk.say("three", by="ben")
@@ -190,7 +189,7 @@ async def test_heads_tell_where_conversations_stand(desk: Desk, db: AsyncConnect
     ]
 
 
-async def test_reading_is_noted_up_to_what_there_is(desk: Desk, db: AsyncConnection) -> None:
+async def test_reading_is_noted_up_to_what_there_is(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     for seq, noted in ((5, 1), (0, 1)):
         await conversations.mark_read(db, "ann", seq)
@@ -198,7 +197,7 @@ async def test_reading_is_noted_up_to_what_there_is(desk: Desk, db: AsyncConnect
         assert read == noted
 
 
-async def test_a_hold_that_was_given_up_stays_so(db: AsyncConnection) -> None:
+async def test_a_hold_that_was_given_up_stays_so(db: Connection) -> None:
     assert not await holds.revoked(db, "hold")
     await holds.revoke(db, "hold")
     await holds.revoke(db, "hold")
@@ -206,9 +205,7 @@ async def test_a_hold_that_was_given_up_stays_so(db: AsyncConnection) -> None:
     assert not await holds.revoked(db, "another")
 
 
-async def test_closing_a_topic_closes_the_conversation_writing_opens_it(
-    desk: Desk, db: AsyncConnection
-) -> None:
+async def test_closing_a_topic_closes_the_conversation_writing_opens_it(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     await desk.give_topic("ann", 10)
     assert await topics.set_closed(db, "ann", topic_id=10, closed=True) == 1
@@ -220,7 +217,7 @@ async def test_closing_a_topic_closes_the_conversation_writing_opens_it(
     assert closed  # until the relay has reopened it
 
 
-async def test_a_topic_has_one_owner_and_a_conversation_one_topic(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_topic_has_one_owner_and_a_conversation_one_topic(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     assert await topics.claim(db, "ann", chat_id=CHAT, topic_id=10, name="Ann")
     assert not await topics.claim(db, "ann", chat_id=CHAT, topic_id=11, name="Ann")
@@ -242,7 +239,7 @@ async def test_of_twenty_claims_one_wins(desk: Desk, database: Database) -> None
     assert sum(await asyncio.gather(*(claim(topic) for topic in range(10, 30)))) == 1
 
 
-async def test_a_vanished_topic_stays_an_alias(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_vanished_topic_stays_an_alias(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     await desk.give_topic("ann", 10)
     assert not await topics.drop(db, "ann", topic_id=9)
@@ -252,7 +249,7 @@ async def test_a_vanished_topic_stays_an_alias(desk: Desk, db: AsyncConnection) 
     assert await topics.claim(db, "ann", chat_id=CHAT, topic_id=11, name="Ann")
 
 
-async def test_a_recap_tells_only_what_operators_have_seen(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_recap_tells_only_what_operators_have_seen(desk: Desk, db: Connection) -> None:
     await desk.say("seen")
     await outbox_is_empty(db)
     await desk.answer("answered")
@@ -263,5 +260,5 @@ async def test_a_recap_tells_only_what_operators_have_seen(desk: Desk, db: Async
     ]
 
 
-async def outbox_is_empty(db: AsyncConnection) -> None:
+async def outbox_is_empty(db: Connection) -> None:
     await db.execute(outbox.outbox.update().values(state="relayed"))

@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.domain.conftest import BOT, CHAT, Desk, new_desk, pass_time
-from topicwire.db import Database
+from topicwire.db import Connection, Database
 from topicwire.domain import conversations, groups, outbox, topics
 from topicwire.domain.groups import Lane, LaneLost
 from topicwire.domain.outbox import Entry, Notice
@@ -16,18 +15,18 @@ from topicwire.domain.outbox import Entry, Notice
 KEEP = 19
 
 
-async def taken(db: AsyncConnection, desk: Desk) -> tuple[Lane, Entry]:
+async def taken(db: Connection, desk: Desk) -> tuple[Lane, Entry]:
     """The next turn, which there has to be."""
     turn = await outbox.take(db, desk.group_id, keep=KEEP)
     assert turn is not None
     return turn
 
 
-async def nothing_to_take(db: AsyncConnection, desk: Desk) -> bool:
+async def nothing_to_take(db: Connection, desk: Desk) -> bool:
     return await outbox.take(db, desk.group_id, keep=KEEP) is None
 
 
-async def all_said(db: AsyncConnection, desk: Desk) -> list[str | None]:
+async def all_said(db: Connection, desk: Desk) -> list[str | None]:
     """Say everything that is due; what was said, in order."""
     said: list[str | None] = []
     while turn := await outbox.take(db, desk.group_id, keep=KEEP):
@@ -73,7 +72,7 @@ async def test_many_hands_say_everything_once(desk: Desk, database: Database) ->
         assert [each for each in said if each.startswith(who)] == [f"{who} {number}" for number in range(15)]
 
 
-async def test_a_lease_runs_out_and_is_given_back(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_lease_runs_out_and_is_given_back(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     first, entry = await taken(db, desk)
     assert await nothing_to_take(db, desk)
@@ -90,7 +89,7 @@ async def test_a_lease_runs_out_and_is_given_back(desk: Desk, db: AsyncConnectio
     assert (third.fence, again.id) == (second.fence + 1, entry.id)
 
 
-async def test_a_paused_lane_is_not_taken(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_paused_lane_is_not_taken(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     lane, _ = await taken(db, desk)
     await groups.give_back(db, lane, pause=5)
@@ -101,7 +100,7 @@ async def test_a_paused_lane_is_not_taken(desk: Desk, db: AsyncConnection) -> No
     await taken(db, desk)
 
 
-async def test_an_entry_knows_whether_its_topic_is_ready(desk: Desk, db: AsyncConnection) -> None:
+async def test_an_entry_knows_whether_its_topic_is_ready(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     lane, entry = await taken(db, desk)
     assert (entry.kind, entry.text, entry.ready, entry.topic_id) == ("message", "one", False, None)
@@ -116,7 +115,7 @@ async def test_an_entry_knows_whether_its_topic_is_ready(desk: Desk, db: AsyncCo
     assert (entry.ready, entry.topic_closed, entry.topic_opened) == (False, True, True)
 
 
-async def test_within_a_conversation_first_in_is_first_out(desk: Desk, db: AsyncConnection) -> None:
+async def test_within_a_conversation_first_in_is_first_out(desk: Desk, db: Connection) -> None:
     for said in ("one", "two", "three"):
         await desk.say(said)
     await desk.give_topic("ann", 10)
@@ -131,7 +130,7 @@ async def test_within_a_conversation_first_in_is_first_out(desk: Desk, db: Async
     assert await desk.counters() == (3, 6, 3)
 
 
-async def test_a_head_that_is_not_due_holds_its_conversation_only(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_head_that_is_not_due_holds_its_conversation_only(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     await desk.say("two")
     await desk.say("ben's", by="ben")
@@ -145,23 +144,21 @@ async def test_a_head_that_is_not_due_holds_its_conversation_only(desk: Desk, db
     assert (entry.text, entry.attempts) == ("one", 1)
 
 
-async def test_a_recap_goes_first(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_recap_goes_first(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     await desk.give_topic("ann", 10)
     await outbox.add_recap(db, desk.group_id, "ann")
     assert await all_said(db, desk) == ["recap", "one"]
 
 
-async def test_a_notice_needs_no_conversation(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_notice_needs_no_conversation(desk: Desk, db: Connection) -> None:
     await outbox.add_notice(db, desk.group_id, Notice("Hello “operators”", 7, 8))
     lane, entry = await taken(db, desk)
     assert (entry.kind, entry.ready, entry.body) == ("notice", True, Notice("Hello “operators”", 7, 8))
     assert await outbox.relayed(db, lane, entry.id, message_id=1, pause=0) is None
 
 
-async def test_a_dead_letter_tells_its_visitor_and_a_repeat_revives_it(
-    desk: Desk, db: AsyncConnection
-) -> None:
+async def test_a_dead_letter_tells_its_visitor_and_a_repeat_revives_it(desk: Desk, db: Connection) -> None:
     await desk.say("cursed", client_id="c")
     await desk.give_topic("ann", 10)
     lane, entry = await taken(db, desk)
@@ -179,7 +176,7 @@ async def test_a_dead_letter_tells_its_visitor_and_a_repeat_revives_it(
     assert await all_said(db, desk) == ["cursed"]
 
 
-async def test_what_a_predecessor_left_is_said_again(desk: Desk, db: AsyncConnection) -> None:
+async def test_what_a_predecessor_left_is_said_again(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     await desk.say("two")
     await desk.give_topic("ann", 10)
@@ -195,7 +192,7 @@ async def test_what_a_predecessor_left_is_said_again(desk: Desk, db: AsyncConnec
     assert (entry.text, entry.left_over) == ("two", None)
 
 
-async def test_a_lost_lane_changes_nothing(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_lost_lane_changes_nothing(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     await desk.give_topic("ann", 10)
     lost, entry = await taken(db, desk)
@@ -217,12 +214,12 @@ async def test_a_lost_lane_changes_nothing(desk: Desk, db: AsyncConnection) -> N
     await outbox.relayed(db, lane, entry.id, message_id=1, pause=0)
 
 
-async def _everything(db: AsyncConnection) -> list[object]:
+async def _everything(db: Connection) -> list[object]:
     tables = ("groups", "outbox", "conversations", "messages")
     return [tuple(row) for table in tables for row in await db.execute(text(f"SELECT * FROM {table}"))]  # noqa: S608
 
 
-async def test_settling_twice_changes_nothing_more(desk: Desk, db: AsyncConnection) -> None:
+async def test_settling_twice_changes_nothing_more(desk: Desk, db: Connection) -> None:
     """As after a commit whose confirmation was lost with the database's connection."""
     await desk.say("one")
     await desk.give_topic("ann", 10)
@@ -232,7 +229,7 @@ async def test_settling_twice_changes_nothing_more(desk: Desk, db: AsyncConnecti
     assert await desk.counters() == (1, 2, 1)
 
 
-async def test_another_call_renews_the_lease(desk: Desk, db: AsyncConnection) -> None:
+async def test_another_call_renews_the_lease(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     lane, _ = await taken(db, desk)
     await pass_time(db, desk.group_id, 14)
@@ -243,7 +240,7 @@ async def test_another_call_renews_the_lease(desk: Desk, db: AsyncConnection) ->
     await taken(db, desk)
 
 
-async def test_the_window_remembers_answers_and_no_more_than_it_must(desk: Desk, db: AsyncConnection) -> None:
+async def test_the_window_remembers_answers_and_no_more_than_it_must(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     counts = []
     for _ in range(6):
@@ -257,7 +254,7 @@ async def test_the_window_remembers_answers_and_no_more_than_it_must(desk: Desk,
     assert counts == [0, 1, 2, 3, 3, 3]
 
 
-async def test_a_call_that_was_not_made_gives_its_slot_back(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_call_that_was_not_made_gives_its_slot_back(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     lane, entry = await taken(db, desk)
     await outbox.put_back(db, lane, entry.id, reason="no budget", pause=0, called=False)
@@ -265,7 +262,7 @@ async def test_a_call_that_was_not_made_gives_its_slot_back(desk: Desk, db: Asyn
     assert (again.id, again.attempts, list(lane.calls)) == (entry.id, 0, [])
 
 
-async def test_trouble_is_counted_until_a_call_succeeds(desk: Desk, db: AsyncConnection) -> None:
+async def test_trouble_is_counted_until_a_call_succeeds(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     for count in range(3):
         lane, entry = await taken(db, desk)
@@ -289,7 +286,7 @@ def test_patience_doubles_up_to_five_minutes() -> None:
     ]  # fmt: skip
 
 
-async def test_what_was_said_before_the_link_is_adopted(desk: Desk, db: AsyncConnection) -> None:
+async def test_what_was_said_before_the_link_is_adopted(desk: Desk, db: Connection) -> None:
     await db.execute(text("UPDATE groups SET project_id = NULL"))
     await desk.say("early")
     await desk.say("also early")
@@ -309,7 +306,7 @@ async def test_groups_do_not_wait_for_one_another(desk: Desk, database: Database
             assert entry.text == said
 
 
-async def test_a_projects_backlog_moves_with_it(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_projects_backlog_moves_with_it(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     group_id = await groups.ensure(db, bot_id=BOT, chat_id=-1009)
     await groups.link(db, group_id, desk.project_id)

@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tests.domain.conftest import BOT, CHAT, Desk, new_desk
-from topicwire.db import Database
+from topicwire.db import Connection, Database
 from topicwire.domain import accounts, groups, inbox, installation, projects, topics
 from topicwire.errors import RefusedError
 
 
-async def test_a_project_is_found_by_its_key(db: AsyncConnection) -> None:
+async def test_a_project_is_found_by_its_key(db: Connection) -> None:
     made = await projects.create(
         db, owner=" Owner@Example.com ", name="  My \n shop ", origins=["https://Shop.example/"]
     )
@@ -27,14 +26,14 @@ async def test_a_project_is_found_by_its_key(db: AsyncConnection) -> None:
     assert (line["owner"], line["chat_id"]) == ("owner@example.com", None)
 
 
-async def test_two_projects_of_one_owner_share_an_account(db: AsyncConnection) -> None:
+async def test_two_projects_of_one_owner_share_an_account(db: Connection) -> None:
     for name in ("one", "two"):
         await projects.create(db, owner="owner@example.com", name=name)
     assert (await db.execute(text("SELECT count(*) FROM accounts"))).scalar_one() == 1
 
 
 @pytest.mark.parametrize("name", ["", " \n ", "x" * 101])
-async def test_a_name_has_one_to_a_hundred_characters(db: AsyncConnection, name: str) -> None:
+async def test_a_name_has_one_to_a_hundred_characters(db: Connection, name: str) -> None:
     with pytest.raises(RefusedError) as refused:
         await projects.create(db, owner="owner@example.com", name=name)
     assert refused.value.code == "bad_name"
@@ -108,7 +107,7 @@ def test_no_origin_ends_in_an_error_that_nobody_expects(origin: str, entry: str)
     assert projects.normal_origin(normal) == normal
 
 
-async def test_a_code_works_once_and_for_an_hour(desk: Desk, db: AsyncConnection) -> None:
+async def test_a_code_works_once_and_for_an_hour(desk: Desk, db: Connection) -> None:
     code = await projects.make_link_code(db, desk.project_id)
     assert await projects.project_of_code(db, code) == (desk.project_id, "Shop")
     assert await projects.project_of_code(db, code + "x") is None
@@ -145,14 +144,14 @@ async def test_a_group_is_linked_to_one_project(desk: Desk, database: Database) 
         assert await groups.project_of(db, desk.group_id) == desk.project_id
 
 
-async def test_of_two_bots_in_a_group_one_is_listened_to(desk: Desk, db: AsyncConnection) -> None:
+async def test_of_two_bots_in_a_group_one_is_listened_to(desk: Desk, db: Connection) -> None:
     await groups.ensure(db, bot_id=99, chat_id=CHAT)
     assert await groups.hears(db, bot_id=BOT, chat_id=CHAT)
     assert not await groups.hears(db, bot_id=99, chat_id=CHAT)
     assert not await groups.hears(db, bot_id=BOT, chat_id=-5)
 
 
-async def test_a_title_is_kept_until_there_is_a_better_one(db: AsyncConnection) -> None:
+async def test_a_title_is_kept_until_there_is_a_better_one(db: Connection) -> None:
     for title, expected in (("", ""), ("Support", "Support"), ("", "Support"), ("Help", "Help")):
         group_id = await groups.ensure(db, bot_id=BOT, chat_id=CHAT, title=title)
         row = await db.execute(text("SELECT title FROM groups WHERE id = :id"), {"id": group_id})
@@ -171,9 +170,7 @@ async def test_a_group_keeps_its_conversations_under_a_new_id(desk: Desk, databa
         assert await groups.topic_of(db, "ann") == groups.Topic(BOT, -9, 10)
 
 
-async def test_typing_is_shown_only_in_an_open_topic_of_a_living_group(
-    desk: Desk, db: AsyncConnection
-) -> None:
+async def test_typing_is_shown_only_in_an_open_topic_of_a_living_group(desk: Desk, db: Connection) -> None:
     assert await groups.topic_of(db, "ann") is None
     await desk.say("one")
     assert await groups.topic_of(db, "ann") is None
@@ -196,7 +193,7 @@ async def test_an_update_is_taken_once(database: Database) -> None:
         assert await inbox.take(db, bot_id=99, update_id=1)  # numbers are each bot's own
 
 
-async def test_an_answer_is_taken_with_its_update_or_not_at_all(desk: Desk, db: AsyncConnection) -> None:
+async def test_an_answer_is_taken_with_its_update_or_not_at_all(desk: Desk, db: Connection) -> None:
     await desk.say("Hello")
     await desk.give_topic("ann", 10)
     answer = desk.in_the_group("Hi", entities=b'[{"type":"bold","offset":0,"length":2}]')
@@ -217,7 +214,7 @@ async def test_an_answer_is_taken_with_its_update_or_not_at_all(desk: Desk, db: 
     assert (await db.execute(text("SELECT count(*) FROM inbox"))).scalar_one() == 1
 
 
-async def test_a_kept_event_comes_back_as_it_was(db: AsyncConnection) -> None:
+async def test_a_kept_event_comes_back_as_it_was(db: Connection) -> None:
     event = {"text": "über “alles” \U0001f44b", "n": [1, None]}
     for number in (2, 1):
         await inbox.take(db, bot_id=BOT, update_id=number)
@@ -230,7 +227,7 @@ async def test_a_kept_event_comes_back_as_it_was(db: AsyncConnection) -> None:
     assert [row.update_id for row in await inbox.waiting(db, chat_id=CHAT, topic_id=10)] == [2]
 
 
-async def test_a_command_waits_until_it_was_carried_out(db: AsyncConnection) -> None:
+async def test_a_command_waits_until_it_was_carried_out(db: Connection) -> None:
     await inbox.take(db, bot_id=BOT, update_id=1)
     assert await inbox.command(db, bot_id=BOT, update_id=1) is None
     await inbox.keep(
@@ -245,7 +242,7 @@ async def test_a_command_waits_until_it_was_carried_out(db: AsyncConnection) -> 
     assert await inbox.commands(db) == []
 
 
-async def test_the_epoch_stays_until_the_database_is_another(db: AsyncConnection) -> None:
+async def test_the_epoch_stays_until_the_database_is_another(db: Connection) -> None:
     epoch = await installation.epoch(db)
     assert await installation.epoch(db) == epoch
     await db.execute(text("UPDATE installation SET fingerprint = 'another'"))
@@ -254,7 +251,7 @@ async def test_the_epoch_stays_until_the_database_is_another(db: AsyncConnection
     assert await installation.epoch(db) == renewed
 
 
-async def test_a_lease_has_one_holder(db: AsyncConnection) -> None:
+async def test_a_lease_has_one_holder(db: Connection) -> None:
     assert await installation.lease(db, "polling", holder="a", seconds=30)
     assert await installation.lease(db, "polling", holder="a", seconds=30)  # renewed
     assert not await installation.lease(db, "polling", holder="b", seconds=30)

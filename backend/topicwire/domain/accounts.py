@@ -3,9 +3,8 @@
 import secrets
 
 from sqlalchemy import Column, DateTime, Table, Text, func, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from topicwire.db import metadata
+from topicwire.db import Connection, metadata
 from topicwire.errors import RefusedError
 
 accounts = Table(
@@ -19,7 +18,7 @@ accounts = Table(
 LONGEST_ADDRESS = 254  # RFC 5321
 
 
-async def ensure(db: AsyncConnection, email: str) -> str:
+async def ensure(db: Connection, email: str) -> str:
     """The id of the account with this address, made if there is none."""
     address = normal_address(email)
     row = await db.execute(

@@ -33,9 +33,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from topicwire.db import metadata
+from topicwire.db import Connection, metadata
 
 conversations = Table(
     "conversations",
@@ -195,7 +194,7 @@ _SAY = text(
 
 
 async def say(
-    db: AsyncConnection, *, conversation_id: str, project_id: str, visitor: Visitor, client_id: str, said: str
+    db: Connection, *, conversation_id: str, project_id: str, visitor: Visitor, client_id: str, said: str
 ) -> Said:
     """Commit to a visitor's message: the message, its outbox entry, both counters, in one statement.
 
@@ -213,7 +212,7 @@ async def say(
     return Said(row.seq, row.rev, row.at, row.group_id, new=True)
 
 
-async def repeat(db: AsyncConnection, *, conversation_id: str, client_id: str) -> Said:
+async def repeat(db: Connection, *, conversation_id: str, client_id: str) -> Said:
     """What was stored for this client's id; a message that had failed goes into the outbox anew."""
     keys = {"id": conversation_id, "client_id": client_id}
     await db.execute(text("SELECT 1 FROM conversations WHERE id = :id FOR UPDATE"), keys)
@@ -300,7 +299,7 @@ _ANSWER = text(
 )
 
 
-async def answer(db: AsyncConnection, conversation_id: str, answered: Answer) -> Message | None:
+async def answer(db: Connection, conversation_id: str, answered: Answer) -> Message | None:
     """Commit to an operator's message; None when this message of the chat is known already."""
     row = (await db.execute(_ANSWER, {"id": conversation_id, **answered.values()})).one_or_none()
     return None if row is None else message_of(row)
@@ -327,7 +326,7 @@ _EDIT = text(
 
 
 async def edit(
-    db: AsyncConnection, *, chat_id: int, message_id: int, at: int, said: str, entities: bytes | None
+    db: Connection, *, chat_id: int, message_id: int, at: int, said: str, entities: bytes | None
 ) -> Change | None:
     """An operator's message has another text since `at` (Unix time); None when that changes nothing."""
     found = await db.execute(
@@ -368,7 +367,7 @@ _NEWEST = text(
 )
 
 
-async def since(db: AsyncConnection, conversation_id: str, last_rev: int) -> Present | None:
+async def since(db: Connection, conversation_id: str, last_rev: int) -> Present | None:
     """What changed after `last_rev`, at most 100 messages; None while there is no row.
 
     A `last_rev` of 0 asks for the newest 100. When 100 came back, ask again from the last one.
@@ -389,7 +388,7 @@ _BEFORE = text(
 )
 
 
-async def before(db: AsyncConnection, conversation_id: str, *, seq: int, limit: int) -> list[Message]:
+async def before(db: Connection, conversation_id: str, *, seq: int, limit: int) -> list[Message]:
     """The newest messages older than `seq`, oldest of them first."""
     rows = await db.execute(_BEFORE, {"id": conversation_id, "before": seq, "limit": limit})
     return [message_of(row) for row in rows][::-1]
@@ -405,7 +404,7 @@ def message_of(row: Row[Any]) -> Message:
 _HEADS = text("SELECT id, rev, state FROM conversations WHERE id = ANY(:ids)")
 
 
-async def heads(db: AsyncConnection, ids: Sequence[str]) -> list[tuple[str, int, str]]:
+async def heads(db: Connection, ids: Sequence[str]) -> list[tuple[str, int, str]]:
     """Where these conversations stand: id, rev, state; those without a row are left out."""
     return [(row.id, row.rev, row.state) for row in await db.execute(_HEADS, {"ids": list(ids)})]
 
@@ -421,12 +420,12 @@ _DESCRIBE = text(
 )
 
 
-async def describe(db: AsyncConnection, conversation_id: str, visitor: Visitor) -> None:
+async def describe(db: Connection, conversation_id: str, visitor: Visitor) -> None:
     """Fill in what a visitor told of themselves since; without a row nothing is stored."""
     await db.execute(_DESCRIBE, {"id": conversation_id, **msgspec.structs.asdict(visitor)})
 
 
-async def mark_read(db: AsyncConnection, conversation_id: str, seq: int) -> None:
+async def mark_read(db: Connection, conversation_id: str, seq: int) -> None:
     """The visitor has seen everything up to `seq`."""
     await db.execute(
         text("UPDATE conversations SET read_seq = least(:seq, seq) WHERE id = :id AND read_seq < :seq"),
@@ -445,7 +444,7 @@ _RECENT = text(
 )
 
 
-async def recent(db: AsyncConnection, conversation_id: str) -> list[Row[Any]]:
+async def recent(db: Connection, conversation_id: str) -> list[Row[Any]]:
     """The last ten messages that the operators have seen, oldest first: origin, author, text, at."""
     return list(await db.execute(_RECENT, {"id": conversation_id}))[::-1]
 

@@ -25,9 +25,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from topicwire.db import metadata
+from topicwire.db import Connection, metadata
 from topicwire.errors import RefusedError
 
 groups = Table(
@@ -92,7 +91,7 @@ NOT_CALLED = _give_back(
 )
 
 
-async def give_back(db: AsyncConnection, lane: Lane, *, pause: float) -> None:
+async def give_back(db: Connection, lane: Lane, *, pause: float) -> None:
     """End a turn whose call succeeded but said no entry. Raises `LaneLost`."""
     values = {"group": lane.group_id, "fence": lane.fence, "pause": pause}
     if (await db.execute(text(SUCCEEDED), values)).first() is None:
@@ -107,7 +106,7 @@ _ANOTHER_CALL = text(
 )
 
 
-async def another_call(db: AsyncConnection, lane: Lane) -> None:
+async def another_call(db: Connection, lane: Lane) -> None:
     """Renew the lease and take one more slot of the budget. Raises `LaneLost`."""
     values = {"group": lane.group_id, "fence": lane.fence}
     if (await db.execute(_ANOTHER_CALL, values)).first() is None:
@@ -137,13 +136,13 @@ _TOPIC_OF = text(
 )
 
 
-async def topic_of(db: AsyncConnection, conversation_id: str) -> Topic | None:
+async def topic_of(db: Connection, conversation_id: str) -> Topic | None:
     """The open topic of a conversation whose group is not paused."""
     row = (await db.execute(_TOPIC_OF, {"id": conversation_id})).one_or_none()
     return None if row is None else Topic(row.bot_id, row.chat_id, row.topic_id)
 
 
-async def wake(db: AsyncConnection, *, bot_id: int, chat_id: int) -> int | None:
+async def wake(db: Connection, *, bot_id: int, chat_id: int) -> int | None:
     """End the pause of a group that may have been mended; its id, if we know the group."""
     row = await db.execute(
         text(
@@ -156,7 +155,7 @@ async def wake(db: AsyncConnection, *, bot_id: int, chat_id: int) -> int | None:
     return None if found is None else int(found)
 
 
-async def ensure(db: AsyncConnection, *, bot_id: int, chat_id: int, title: str = "") -> int:
+async def ensure(db: Connection, *, bot_id: int, chat_id: int, title: str = "") -> int:
     """The id of the group with this chat; made, linked to nothing, if we did not know it."""
     row = await db.execute(
         text(
@@ -169,7 +168,7 @@ async def ensure(db: AsyncConnection, *, bot_id: int, chat_id: int, title: str =
     return int(row.scalar_one())
 
 
-async def link(db: AsyncConnection, group_id: int, project_id: str) -> None:
+async def link(db: Connection, group_id: int, project_id: str) -> None:
     """Let a group answer for a project, whose former group (if any) is left.
 
     Conversations get new topics in the new group; answers given in the old ones still arrive.
@@ -194,7 +193,7 @@ async def link(db: AsyncConnection, group_id: int, project_id: str) -> None:
     )
 
 
-async def move(db: AsyncConnection, *, bot_id: int, old_chat_id: int, new_chat_id: int) -> int | None:
+async def move(db: Connection, *, bot_id: int, old_chat_id: int, new_chat_id: int) -> int | None:
     """Follow a group whose chat has another id now; the group's id, if it was ours."""
     found = await db.execute(
         text(
@@ -215,12 +214,12 @@ HEARS = """
 _HEARS = text(HEARS)
 
 
-async def hears(db: AsyncConnection, *, bot_id: int, chat_id: int) -> bool:
+async def hears(db: Connection, *, bot_id: int, chat_id: int) -> bool:
     """Whether this bot is the one whose updates count in a chat: of two bots only one answers."""
     return (await db.execute(_HEARS, {"bot": bot_id, "chat": chat_id})).first() is not None
 
 
-async def project_of(db: AsyncConnection, group_id: int) -> str | None:
+async def project_of(db: Connection, group_id: int) -> str | None:
     """The id of the project that a group answers for."""
     row = await db.execute(text("SELECT project_id FROM groups WHERE id = :group"), {"group": group_id})
     found = row.scalar_one_or_none()

@@ -10,9 +10,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import BigInteger, Column, DateTime, Index, PrimaryKeyConstraint, Row, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from topicwire.db import metadata
+from topicwire.db import Connection, metadata
 from topicwire.domain.conversations import (
     ANSWERED_COLUMNS,
     INSERT_ANSWER,
@@ -44,7 +43,7 @@ _TAKE = text(
 )
 
 
-async def take(db: AsyncConnection, *, bot_id: int, update_id: int) -> bool:
+async def take(db: Connection, *, bot_id: int, update_id: int) -> bool:
     """Note that an update came; False when it was taken before."""
     found = await db.execute(_TAKE, {"bot": bot_id, "update": update_id})
     return found.first() is not None
@@ -69,7 +68,7 @@ _TAKE_ANSWER = text(
 )
 
 
-async def take_answer(db: AsyncConnection, *, bot_id: int, update_id: int, answer: Answer) -> Change | None:
+async def take_answer(db: Connection, *, bot_id: int, update_id: int, answer: Answer) -> Change | None:
     """Take an update that is an operator's answer, with its effect, in one round trip.
 
     None, and nothing is changed, when there is more to it than that: `take` tells.
@@ -80,7 +79,7 @@ async def take_answer(db: AsyncConnection, *, bot_id: int, update_id: int, answe
 
 
 async def keep(
-    db: AsyncConnection,
+    db: Connection,
     *,
     bot_id: int,
     update_id: int,
@@ -106,7 +105,7 @@ async def keep(
     )
 
 
-async def waiting(db: AsyncConnection, *, chat_id: int, topic_id: int) -> list[Row[Any]]:
+async def waiting(db: Connection, *, chat_id: int, topic_id: int) -> list[Row[Any]]:
     """The updates that wait for the owner of a topic, in order: bot_id, update_id, body."""
     found = await db.execute(
         text(
@@ -119,7 +118,7 @@ async def waiting(db: AsyncConnection, *, chat_id: int, topic_id: int) -> list[R
     return list(found)
 
 
-async def command(db: AsyncConnection, *, bot_id: int, update_id: int) -> Any | None:
+async def command(db: Connection, *, bot_id: int, update_id: int) -> Any | None:
     """The event of a command that nobody has carried out yet; locked for this transaction."""
     found = await db.execute(
         text(
@@ -131,7 +130,7 @@ async def command(db: AsyncConnection, *, bot_id: int, update_id: int) -> Any | 
     return found.scalar_one_or_none()
 
 
-async def commands(db: AsyncConnection) -> list[tuple[int, int]]:
+async def commands(db: Connection) -> list[tuple[int, int]]:
     """Commands that have waited for a worker for more than five seconds: bot_id, update_id."""
     found = await db.execute(
         text(
@@ -143,7 +142,7 @@ async def commands(db: AsyncConnection) -> list[tuple[int, int]]:
     return [(row.bot_id, row.update_id) for row in found]
 
 
-async def done(db: AsyncConnection, *, bot_id: int, update_id: int) -> None:
+async def done(db: Connection, *, bot_id: int, update_id: int) -> None:
     """The effect of a kept event is committed with this."""
     await db.execute(
         text("UPDATE inbox SET state = 'done', body = NULL WHERE bot_id = :bot AND update_id = :update"),

@@ -7,9 +7,8 @@ restore from a backup the client's memory may be ahead of ours, and it must be t
 import secrets
 
 from sqlalchemy import CheckConstraint, Column, DateTime, SmallInteger, Table, Text, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from topicwire.db import metadata
+from topicwire.db import Connection, metadata
 
 installation = Table(
     "installation",
@@ -43,7 +42,7 @@ _EPOCH = text(
 )
 
 
-async def epoch(db: AsyncConnection) -> str:
+async def epoch(db: Connection) -> str:
     """The epoch of this database; a new one when it is not the database that it was."""
     return str((await db.execute(_EPOCH, {"epoch": secrets.token_hex(4)})).scalar_one())
 
@@ -59,13 +58,13 @@ _LEASE = text(
 )
 
 
-async def lease(db: AsyncConnection, name: str, *, holder: str, seconds: float) -> bool:
+async def lease(db: Connection, name: str, *, holder: str, seconds: float) -> bool:
     """Take or renew a named lease; False while somebody else has it."""
     found = await db.execute(_LEASE, {"name": name, "holder": holder, "seconds": float(seconds)})
     return found.first() is not None
 
 
-async def end_lease(db: AsyncConnection, name: str, *, holder: str) -> None:
+async def end_lease(db: Connection, name: str, *, holder: str) -> None:
     """Give a named lease back."""
     await db.execute(
         text("DELETE FROM leases WHERE name = :name AND holder = :holder"), {"name": name, "holder": holder}

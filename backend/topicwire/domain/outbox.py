@@ -30,9 +30,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from topicwire.db import metadata
+from topicwire.db import Connection, metadata
 from topicwire.domain.conversations import MESSAGE_COLUMNS, Change, message_of
 from topicwire.domain.groups import LEASE, NOT_CALLED, REFUSED, SUCCEEDED, Lane, LaneLost
 
@@ -130,7 +129,7 @@ _TAKE = text(
 )
 
 
-async def take(db: AsyncConnection, group_id: int, *, keep: int) -> tuple[Lane, Entry] | None:
+async def take(db: Connection, group_id: int, *, keep: int) -> tuple[Lane, Entry] | None:
     """Claim the lane of a group for 15 s, for the entry that is to be said next.
 
     None when nothing is due, the lane is paused or somebody has it. `keep` is how many earlier calls
@@ -173,7 +172,7 @@ _FAILED = _settle(
 
 
 async def relayed(
-    db: AsyncConnection, lane: Lane, entry_id: int, *, message_id: int | None, pause: float
+    db: Connection, lane: Lane, entry_id: int, *, message_id: int | None, pause: float
 ) -> Change | None:
     """The entry was said, as this message of the lane's chat; what that changes for its visitor.
 
@@ -188,9 +187,7 @@ async def relayed(
     return await _end_turn(db, _RELAYED, lane, pause, values)
 
 
-async def failed(
-    db: AsyncConnection, lane: Lane, entry_id: int, *, reason: str, pause: float
-) -> Change | None:
+async def failed(db: Connection, lane: Lane, entry_id: int, *, reason: str, pause: float) -> Change | None:
     """The entry will never be accepted: it is a dead letter now; what that changes for its visitor.
 
     Ends the turn. Raises `LaneLost`.
@@ -200,7 +197,7 @@ async def failed(
 
 
 async def _end_turn(
-    db: AsyncConnection, statement: TextClause, lane: Lane, pause: float, values: dict[str, Any]
+    db: Connection, statement: TextClause, lane: Lane, pause: float, values: dict[str, Any]
 ) -> Change | None:
     keys = {"group": lane.group_id, "fence": lane.fence, "pause": pause}
     row = (await db.execute(statement, keys | values)).one_or_none()
@@ -226,7 +223,7 @@ _PUT_BACK, _PUT_BACK_NOT_CALLED = _put_back(REFUSED), _put_back(NOT_CALLED)
 
 
 async def put_back(
-    db: AsyncConnection,
+    db: Connection,
     lane: Lane,
     entry_id: int,
     *,
@@ -270,7 +267,7 @@ _DUE_GROUPS = text(
 )
 
 
-async def due_groups(db: AsyncConnection) -> list[int]:
+async def due_groups(db: Connection) -> list[int]:
     """The groups that have something to say and that nobody serves."""
     return [row.id for row in await db.execute(_DUE_GROUPS)]
 
@@ -278,7 +275,7 @@ async def due_groups(db: AsyncConnection) -> list[int]:
 _NOTICE = text("INSERT INTO outbox (group_id, kind, body) VALUES (:group, 'notice', CAST(:body AS jsonb))")
 
 
-async def add_notice(db: AsyncConnection, group_id: int, notice: Notice) -> None:
+async def add_notice(db: Connection, group_id: int, notice: Notice) -> None:
     """Say something to the operators of a group."""
     await db.execute(_NOTICE, {"group": group_id, "body": msgspec.json.encode(notice).decode()})
 
@@ -288,7 +285,7 @@ _RECAP = text(
 )
 
 
-async def add_recap(db: AsyncConnection, group_id: int, conversation_id: str) -> None:
+async def add_recap(db: Connection, group_id: int, conversation_id: str) -> None:
     """Open the conversation's next topic with a recap."""
     await db.execute(_RECAP, {"group": group_id, "conversation": conversation_id})
 
@@ -301,7 +298,7 @@ _ADOPT = text(
 )
 
 
-async def adopt_unlinked(db: AsyncConnection) -> int:
+async def adopt_unlinked(db: Connection) -> int:
     """Give what was written before a project had a group to its group; how many entries."""
     return int((await db.execute(_ADOPT)).rowcount)
 
@@ -314,6 +311,6 @@ _ASSIGN = text(
 )
 
 
-async def assign(db: AsyncConnection, *, project_id: str, group_id: int) -> None:
+async def assign(db: Connection, *, project_id: str, group_id: int) -> None:
     """Everything that a project still has to say goes to this group."""
     await db.execute(_ASSIGN, {"project": project_id, "group": group_id})

@@ -19,9 +19,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from topicwire.db import metadata
+from topicwire.db import Connection, metadata
 from topicwire.domain import accounts
 from topicwire.errors import RefusedError
 
@@ -80,7 +79,7 @@ class NewProject(Struct, frozen=True):
     identity_secret: str
 
 
-async def create(db: AsyncConnection, *, owner: str, name: str, origins: Sequence[str] = ()) -> NewProject:
+async def create(db: Connection, *, owner: str, name: str, origins: Sequence[str] = ()) -> NewProject:
     """Make a project; the owner's account is made if there is none.
 
     Raises `RefusedError`: `bad_email`, `bad_name`, `bad_origin`.
@@ -145,7 +144,7 @@ _FIND = text(
 )
 
 
-async def by_key(db: AsyncConnection, key: str) -> Project | None:
+async def by_key(db: Connection, key: str) -> Project | None:
     """The project with this public key."""
     row = (await db.execute(_FIND, {"key": key})).one_or_none()
     if row is None:
@@ -153,7 +152,7 @@ async def by_key(db: AsyncConnection, key: str) -> Project | None:
     return Project(row.id, row.name, row.key, tuple(row.allowed_origins), row.operator_name, row.linked)
 
 
-async def every(db: AsyncConnection) -> list[dict[str, Any]]:
+async def every(db: Connection) -> list[dict[str, Any]]:
     """All projects with their owners and groups, oldest first."""
     rows = await db.execute(
         text(
@@ -165,7 +164,7 @@ async def every(db: AsyncConnection) -> list[dict[str, Any]]:
     return [dict(row) for row in rows.mappings()]
 
 
-async def make_link_code(db: AsyncConnection, project_id: str) -> str:
+async def make_link_code(db: Connection, project_id: str) -> str:
     """A code for `/connect`: 128 bits, one use, one hour. Only its hash is stored."""
     code = secrets.token_urlsafe(CODE_BYTES)
     await db.execute(
@@ -178,7 +177,7 @@ async def make_link_code(db: AsyncConnection, project_id: str) -> str:
     return code
 
 
-async def project_of_code(db: AsyncConnection, code: str) -> tuple[str, str] | None:
+async def project_of_code(db: Connection, code: str) -> tuple[str, str] | None:
     """The id and name of the project that a code links to, while the code is valid."""
     row = (
         await db.execute(
@@ -192,14 +191,14 @@ async def project_of_code(db: AsyncConnection, code: str) -> tuple[str, str] | N
     return None if row is None else (row.id, row.name)
 
 
-async def use_code(db: AsyncConnection, code: str) -> None:
+async def use_code(db: Connection, code: str) -> None:
     """Make a code invalid, and all that are too old with it."""
     await db.execute(
         text("DELETE FROM link_codes WHERE code_hash = :hash OR expires_at < now()"), {"hash": _hash(code)}
     )
 
 
-async def may_try_code(db: AsyncConnection, chat_id: int) -> bool:
+async def may_try_code(db: Connection, chat_id: int) -> bool:
     """Count a try of a chat to link itself; False beyond five an hour. Tries wait for one another."""
     await db.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"link:{chat_id}"}

@@ -6,9 +6,8 @@ a group becomes another chat.
 """
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Text, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from topicwire.db import metadata
+from topicwire.db import Connection, metadata
 
 # Topics that belonged to a conversation before: an answer given there still arrives.
 topic_aliases = Table(
@@ -29,7 +28,7 @@ OWNER = """
 _OWNER_OF = text(OWNER)
 
 
-async def owner_of(db: AsyncConnection, *, chat_id: int, topic_id: int) -> str | None:
+async def owner_of(db: Connection, *, chat_id: int, topic_id: int) -> str | None:
     """The conversation that a topic belongs or belonged to."""
     found = await db.execute(_OWNER_OF, {"chat": chat_id, "topic": topic_id})
     owner = found.scalar_one_or_none()
@@ -44,7 +43,7 @@ _SET_CLOSED = text(
 )
 
 
-async def set_closed(db: AsyncConnection, conversation_id: str, *, topic_id: int, closed: bool) -> int | None:
+async def set_closed(db: Connection, conversation_id: str, *, topic_id: int, closed: bool) -> int | None:
     """An operator closed or reopened the topic, and with it the conversation; its `rev`.
 
     None when the topic is only an alias: closing that says nothing about the conversation.
@@ -57,21 +56,21 @@ async def set_closed(db: AsyncConnection, conversation_id: str, *, topic_id: int
     return None if rev is None else int(rev)
 
 
-async def reopened(db: AsyncConnection, conversation_id: str) -> None:
+async def reopened(db: Connection, conversation_id: str) -> None:
     """The relay has reopened the topic to write into it."""
     await db.execute(
         text("UPDATE conversations SET topic_closed = false WHERE id = :id"), {"id": conversation_id}
     )
 
 
-async def found_closed(db: AsyncConnection, conversation_id: str) -> None:
+async def found_closed(db: Connection, conversation_id: str) -> None:
     """The relay was told that the topic is closed; the conversation itself stays as it is."""
     await db.execute(
         text("UPDATE conversations SET topic_closed = true WHERE id = :id"), {"id": conversation_id}
     )
 
 
-async def set_name(db: AsyncConnection, conversation_id: str, *, topic_id: int, name: str) -> None:
+async def set_name(db: Connection, conversation_id: str, *, topic_id: int, name: str) -> None:
     """An operator has given the topic another name, which stays."""
     await db.execute(
         text("UPDATE conversations SET topic_name = :name WHERE id = :id AND topic_id = :topic"),
@@ -88,7 +87,7 @@ _CLAIM_TOPIC = text(
 )
 
 
-async def claim(db: AsyncConnection, conversation_id: str, *, chat_id: int, topic_id: int, name: str) -> bool:
+async def claim(db: Connection, conversation_id: str, *, chat_id: int, topic_id: int, name: str) -> bool:
     """Give a conversation its topic; False when it has got another one in the meantime."""
     found = await db.execute(
         _CLAIM_TOPIC, {"id": conversation_id, "chat": chat_id, "topic": topic_id, "name": name}
@@ -96,7 +95,7 @@ async def claim(db: AsyncConnection, conversation_id: str, *, chat_id: int, topi
     return found.first() is not None
 
 
-async def add_alias(db: AsyncConnection, conversation_id: str, *, chat_id: int, topic_id: int) -> None:
+async def add_alias(db: Connection, conversation_id: str, *, chat_id: int, topic_id: int) -> None:
     """Let answers given in this topic reach the conversation."""
     await db.execute(
         text(
@@ -107,7 +106,7 @@ async def add_alias(db: AsyncConnection, conversation_id: str, *, chat_id: int, 
     )
 
 
-async def drop(db: AsyncConnection, conversation_id: str, *, topic_id: int) -> bool:
+async def drop(db: Connection, conversation_id: str, *, topic_id: int) -> bool:
     """The topic has vanished: keep it as an alias. False when it is not the topic any more."""
     found = await db.execute(
         text(
@@ -124,7 +123,7 @@ async def drop(db: AsyncConnection, conversation_id: str, *, topic_id: int) -> b
     return True
 
 
-async def lock(db: AsyncConnection, *, chat_id: int, topic_id: int) -> None:
+async def lock(db: Connection, *, chat_id: int, topic_id: int) -> None:
     """Make who looks for a topic's owner and who claims the topic wait for one another.
 
     Without it an answer could be put aside as nobody's just after those put aside were replayed.
@@ -134,7 +133,7 @@ async def lock(db: AsyncConnection, *, chat_id: int, topic_id: int) -> None:
     )
 
 
-async def leave(db: AsyncConnection, *, project_id: str, except_chat: int) -> None:
+async def leave(db: Connection, *, project_id: str, except_chat: int) -> None:
     """A project has another chat now: topics elsewhere become aliases, new ones will be made."""
     keys = {"project": project_id, "chat": except_chat}
     await db.execute(

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import msgspec
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from topicwire.db import Database
+from topicwire.db import Connection, Database
 from topicwire.domain import groups, inbox, outbox, projects, topics
 from topicwire.domain.outbox import Notice
 from topicwire.errors import RefusedError
@@ -66,7 +65,7 @@ class Linking:
         self.jobs.drain(group_id)
 
     async def _answer(
-        self, db: AsyncConnection, bot_id: int, asked: LinkAsked, *, admin: bool, state: GroupState
+        self, db: Connection, bot_id: int, asked: LinkAsked, *, admin: bool, state: GroupState
     ) -> int:
         group_id = await groups.ensure(
             db, bot_id=bot_id, chat_id=asked.chat_id, title=state.title or asked.chat_title
@@ -76,9 +75,7 @@ class Linking:
         return group_id
 
 
-async def _link(
-    db: AsyncConnection, group_id: int, asked: LinkAsked, *, admin: bool, state: GroupState
-) -> str:
+async def _link(db: Connection, group_id: int, asked: LinkAsked, *, admin: bool, state: GroupState) -> str:
     """Link the group if all is well; what to answer."""
     if not await projects.may_try_code(db, asked.chat_id):
         return TOO_MANY
@@ -98,7 +95,7 @@ async def _link(
     return LINKED.format(name=name)
 
 
-async def connect(db: AsyncConnection, *, group_id: int, chat_id: int, project_id: str) -> None:
+async def connect(db: Connection, *, group_id: int, chat_id: int, project_id: str) -> None:
     """Let a group answer for a project from now on; what was written before goes there too.
 
     Raises `RefusedError("group_taken")`.

@@ -24,10 +24,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from msgspec.structs import replace
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from topicwire import metrics
-from topicwire.db import Database, insist
+from topicwire.db import Connection, Database, insist
 from topicwire.domain import conversations, groups, installation, outbox
 from topicwire.domain import topics as domain_topics
 from topicwire.domain.groups import Lane, LaneLost
@@ -324,7 +323,7 @@ class ToOperator:
         )  # fmt: skip
         return waits
 
-    async def _persist(self, settle: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _persist(self, settle: Callable[[Connection], Awaitable[T]]) -> T:
         """Commit what a call gave; a database that restarts meanwhile must not make us say it twice.
 
         Settling again is harmless: it changes nothing once it is done, or when the lane is lost.

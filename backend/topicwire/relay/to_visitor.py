@@ -6,9 +6,9 @@ rings afterwards.
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from topicwire import metrics
+from topicwire.db import Connection
 from topicwire.domain import conversations, groups, inbox, topics
 from topicwire.domain.conversations import Answer, Change
 from topicwire.relay.channel import (
@@ -32,7 +32,7 @@ class Effects(Struct):
     unowned: bool = False
 
 
-async def take(db: AsyncConnection, *, bot_id: int, update_id: int, event: Event | None) -> Effects:
+async def take(db: Connection, *, bot_id: int, update_id: int, event: Event | None) -> Effects:
     """Commit to an update and its effect. An update that was taken before has none."""
     if not await inbox.take(db, bot_id=bot_id, update_id=update_id):
         metrics.updates_repeated.inc()
@@ -55,13 +55,13 @@ async def take(db: AsyncConnection, *, bot_id: int, update_id: int, event: Event
     return effects
 
 
-async def take_answer(db: AsyncConnection, *, bot_id: int, update_id: int, event: Wrote) -> Effects | None:
+async def take_answer(db: Connection, *, bot_id: int, update_id: int, event: Wrote) -> Effects | None:
     """The short way for what comes most often; None, with nothing changed, where it needs `take`."""
     change = await inbox.take_answer(db, bot_id=bot_id, update_id=update_id, answer=_answer(event))
     return None if change is None else Effects(changes=[change])
 
 
-async def apply(db: AsyncConnection, event: Event) -> Effects:
+async def apply(db: Connection, event: Event) -> Effects:
     """The effect of what somebody did in a topic; `unowned` when the topic is nobody's."""
     match event:
         case Wrote():
@@ -73,7 +73,7 @@ async def apply(db: AsyncConnection, event: Event) -> Effects:
     return Effects()
 
 
-async def _wrote(db: AsyncConnection, event: Wrote) -> Effects:
+async def _wrote(db: Connection, event: Wrote) -> Effects:
     owner = await topics.owner_of(db, chat_id=event.chat_id, topic_id=event.topic_id)
     if owner is None:
         return Effects(unowned=True)
@@ -93,7 +93,7 @@ def _answer(event: Wrote) -> Answer:
     )
 
 
-async def _edited(db: AsyncConnection, event: Edited) -> Effects:
+async def _edited(db: Connection, event: Edited) -> Effects:
     change = await conversations.edit(
         db,
         chat_id=event.chat_id,
@@ -108,7 +108,7 @@ async def _edited(db: AsyncConnection, event: Edited) -> Effects:
     return Effects(unowned=owner is None)
 
 
-async def _topic_changed(db: AsyncConnection, event: TopicChanged) -> Effects:
+async def _topic_changed(db: Connection, event: TopicChanged) -> Effects:
     if event.ours:
         return Effects()
     owner = await topics.owner_of(db, chat_id=event.chat_id, topic_id=event.topic_id)
@@ -123,9 +123,7 @@ async def _topic_changed(db: AsyncConnection, event: TopicChanged) -> Effects:
     return Effects()
 
 
-async def _group_changed(
-    db: AsyncConnection, bot_id: int, event: MembershipChanged | ChatMigrated
-) -> Effects:
+async def _group_changed(db: Connection, bot_id: int, event: MembershipChanged | ChatMigrated) -> Effects:
     if isinstance(event, MembershipChanged):
         group_id = await groups.wake(db, bot_id=bot_id, chat_id=event.chat_id) if event.admin else None
     else:
@@ -135,7 +133,7 @@ async def _group_changed(
     return Effects(drains=[] if group_id is None else [group_id])
 
 
-async def move_chat(db: AsyncConnection, *, bot_id: int, old_chat_id: int, new_chat_id: int) -> int | None:
+async def move_chat(db: Connection, *, bot_id: int, old_chat_id: int, new_chat_id: int) -> int | None:
     """Follow a group to its new id, where its conversations get new topics; its id, if it is ours."""
     group_id = await groups.move(db, bot_id=bot_id, old_chat_id=old_chat_id, new_chat_id=new_chat_id)
     if group_id is not None:
@@ -146,7 +144,7 @@ async def move_chat(db: AsyncConnection, *, bot_id: int, old_chat_id: int, new_c
 
 
 async def _wait_for_owner(
-    db: AsyncConnection, bot_id: int, update_id: int, event: Wrote | Edited | TopicChanged
+    db: Connection, bot_id: int, update_id: int, event: Wrote | Edited | TopicChanged
 ) -> Effects:
     """Keep the event for the moment its topic is claimed, unless that has just happened."""
     await topics.lock(db, chat_id=event.chat_id, topic_id=event.topic_id)
@@ -159,7 +157,7 @@ async def _wait_for_owner(
     return effects
 
 
-async def keep_failed(db: AsyncConnection, *, bot_id: int, update_id: int, event: Event | None) -> None:
+async def keep_failed(db: Connection, *, bot_id: int, update_id: int, event: Event | None) -> None:
     """Keep an update whose effect cannot be carried out, for somebody to look at."""
     if await inbox.take(db, bot_id=bot_id, update_id=update_id) and event is not None:
         await inbox.keep(
@@ -168,7 +166,7 @@ async def keep_failed(db: AsyncConnection, *, bot_id: int, update_id: int, event
         )  # fmt: skip
 
 
-async def _ring_again(db: AsyncConnection, event: Event | None) -> Effects:
+async def _ring_again(db: Connection, event: Event | None) -> Effects:
     """A repeated update has no effect, but its first ring may have been lost."""
     if not isinstance(event, Wrote | Edited):
         return Effects(command=isinstance(event, LinkAsked))

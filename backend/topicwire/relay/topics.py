@@ -8,9 +8,8 @@ import contextlib
 
 import msgspec
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from topicwire.db import Database, insist
+from topicwire.db import Connection, Database, insist
 from topicwire.domain import inbox, outbox
 from topicwire.domain import topics as domain_topics
 from topicwire.domain.conversations import Change
@@ -44,7 +43,7 @@ async def create(db: Database, channel: Channel, wording: Wording, lane: Lane, e
 
 
 async def _claim(
-    db: AsyncConnection, conversation_id: str, *, chat_id: int, topic_id: int, name: str
+    db: Connection, conversation_id: str, *, chat_id: int, topic_id: int, name: str
 ) -> tuple[bool, list[Change]]:
     """Give a conversation its topic, or keep the topic as an alias where it has one already."""
     await domain_topics.lock(db, chat_id=chat_id, topic_id=topic_id)
@@ -54,7 +53,7 @@ async def _claim(
     return claimed, await replay(db, chat_id=chat_id, topic_id=topic_id)
 
 
-async def replay(db: AsyncConnection, *, chat_id: int, topic_id: int) -> list[Change]:
+async def replay(db: Connection, *, chat_id: int, topic_id: int) -> list[Change]:
     """Carry out what was said in a topic before anybody owned it, in order."""
     changes = []
     for row in await inbox.waiting(db, chat_id=chat_id, topic_id=topic_id):
