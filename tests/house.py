@@ -33,6 +33,13 @@ from topicwire.embedded import Servers
 from topicwire.sandbox.world import Person
 from topicwire.settings import Settings
 
+_AGE_GROUPS = """
+    UPDATE groups SET asked_at = asked_at - make_interval(secs => :seconds),
+      lease_until = lease_until - make_interval(secs => :seconds),
+      not_before = not_before - make_interval(secs => :seconds)
+"""
+_AGE_OUTBOX = "UPDATE outbox SET not_before = not_before - make_interval(secs => :seconds)"
+
 T = TypeVar("T")
 
 SECRET_KEY = "a secret of the tests that is long enough"
@@ -162,10 +169,10 @@ class House:
             surprises = [line for line in log.read_text().splitlines() if _is_surprise(line)]
             assert not surprises, f"{log.name}: {surprises[0][:3000]}"
 
-    async def open_shop(self, *, origins: Sequence[str] = (), forum: bool = True) -> "Shop":
+    async def open_shop(self, *, origins: Sequence[str] = (), **group: Any) -> "Shop":
         """A project with a group of its own."""
         self.shops += 1
-        operators = await Operators.gather(self.telegram, self.http, f"Shop {self.shops}")
+        operators = await Operators.gather(self.telegram, self.http, f"Shop {self.shops}", **group)
         made = await wiring.provision(
             self.settings,
             owner=f"owner{self.shops}@example.com",
@@ -244,6 +251,12 @@ class House:
         async with self.database.begin() as db:
             await db.execute(text("UPDATE groups SET lease_until = now() WHERE lease_until > now()"))
             await db.execute(text("UPDATE leases SET until = now() WHERE until > now()"))
+
+    async def let_time_pass(self, seconds: float) -> None:
+        """Put the clock forward for everything that waits: pauses, leases, topics that were asked for."""
+        async with self.database.begin() as db:
+            for change in (_AGE_GROUPS, _AGE_OUTBOX):
+                await db.execute(text(change), {"seconds": seconds})
 
     async def flush_redis(self) -> None:
         """Let Redis forget everything."""

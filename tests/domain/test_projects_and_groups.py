@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from tests.domain.conftest import BOT, CHAT, Desk, new_desk
 from topicwire.db import Connection, Database
-from topicwire.domain import accounts, groups, inbox, installation, projects, topics
+from topicwire.domain import accounts, groups, inbox, installation, outbox, projects, topics
+from topicwire.domain.outbox import Notice
 from topicwire.errors import RefusedError
 
 
@@ -168,6 +169,25 @@ async def test_a_group_keeps_its_conversations_under_a_new_id(desk: Desk, databa
         assert await topics.owner_of(db, chat_id=CHAT, topic_id=10) == "ann"
         assert await topics.claim(db, "ann", chat_id=-9, topic_id=10, name="Ann")
         assert await groups.topic_of(db, "ann") == groups.Topic(BOT, -9, 10)
+
+
+async def test_what_we_knew_of_the_new_chat_goes_over_to_the_group(desk: Desk) -> None:
+    """Somebody wrote `/connect` into the supergroup before we were told that it is one."""
+    async with desk.database.begin() as db:
+        known = await groups.ensure(db, bot_id=BOT, chat_id=-9)
+        await outbox.add_notice(db, known, Notice("That were too many tries."))
+        assert await groups.move(db, bot_id=BOT, old_chat_id=CHAT, new_chat_id=-9) == desk.group_id
+        assert await groups.ensure(db, bot_id=BOT, chat_id=-9) == desk.group_id
+        (waiting,) = (await db.execute(text("SELECT group_id FROM outbox"))).all()
+        assert waiting.group_id == desk.group_id
+
+
+async def test_a_group_never_takes_the_place_of_another_projects(desk: Desk) -> None:
+    other = await new_desk(desk.database, chat_id=-9)
+    async with desk.database.begin() as db:
+        assert await groups.move(db, bot_id=BOT, old_chat_id=CHAT, new_chat_id=-9) is None
+        assert await groups.ensure(db, bot_id=BOT, chat_id=CHAT) == desk.group_id
+        assert await groups.ensure(db, bot_id=BOT, chat_id=-9) == other.group_id
 
 
 async def test_typing_is_shown_only_in_an_open_topic_of_a_living_group(desk: Desk, db: Connection) -> None:

@@ -68,6 +68,11 @@ class Operators:
         """Change what the bot is and may do in the group."""
         await self._act("bot", status=status, **more)
 
+    async def become_a_supergroup(self) -> None:
+        """Turn a basic group into a supergroup with topics, which has another id."""
+        self.chat = (await self._act("migrate"))["id"]
+        await self.set_forum(True)
+
     async def set_forum(self, on: bool) -> None:
         """Turn topics on or off."""
         await self._act("forum", on=on)

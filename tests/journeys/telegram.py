@@ -8,10 +8,11 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from topicwire.sandbox.faults import Fault
 from topicwire.sandbox.flood import Rate, Window
 from topicwire.sandbox.server import Sandbox, SandboxConfig, SandboxServer
 
@@ -191,6 +192,10 @@ class Telegram:
             yield self.line
         finally:
             self.line.refusal = None
+
+    def fault(self, kind: str, **more: Any) -> Fault:
+        """Switch one of the sandbox' faults on."""
+        return self.sandbox.faults.add(Fault(kind=kind, **more))
 
     @contextlib.contextmanager
     def far_away(self, seconds: float) -> Iterator[None]:

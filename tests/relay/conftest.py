@@ -27,6 +27,7 @@ class Quiet:
     asked: list[str] = field(default_factory=list)
     errors: dict[str, list[Exception]] = field(default_factory=dict)
     meanwhile: Callable[[str], Awaitable[None]] | None = None  # what happens while a call is under way
+    trouble: str | None = None  # what a look at the group shows
     topics: int = 100
     messages: int = 1000
 
@@ -43,7 +44,7 @@ class Quiet:
         await self._call("send")
         self.said.append((topic_id, text.text))
         self.messages += 1
-        return Sent(self.messages, topic_id)
+        return Sent(self.messages)
 
     async def create_topic(self, chat_id: int, name: str) -> int:
         await self._call("create_topic")
@@ -66,12 +67,15 @@ class Quiet:
     async def delete_topic(self, chat_id: int, topic_id: int) -> None:
         await self._call(f"delete_topic {topic_id}")
 
+    async def delete_message(self, chat_id: int, message_id: int) -> None:
+        await self._call(f"delete_message {message_id}")
+
     async def show_typing(self, chat_id: int, topic_id: int) -> None:
         await self._call("show_typing")
 
     async def check_group(self, chat_id: int) -> GroupState:
         await self._call("check_group")
-        return GroupState("Group")
+        return GroupState("Group", trouble=self.trouble)
 
     async def is_admin(self, chat_id: int, user_id: int) -> bool:
         await self._call("is_admin")

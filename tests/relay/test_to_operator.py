@@ -1,6 +1,7 @@
 """A lane being drained, against every answer that the other side has."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,11 +11,12 @@ from sqlalchemy import text
 from tests.domain.conftest import CHAT, Desk, pass_time
 from tests.relay.conftest import STRICT, Quiet
 from topicwire.db import Database
-from topicwire.domain import inbox, outbox
+from topicwire.domain import conversations, inbox, outbox
 from topicwire.domain import topics as domain_topics
 from topicwire.domain.groups import Lane
 from topicwire.relay import topics
 from topicwire.relay.channel import (
+    Channel,
     ChannelError,
     ChatMoved,
     ChatRefused,
@@ -28,9 +30,10 @@ from topicwire.relay.channel import (
     Wrote,
 )
 from topicwire.relay.channel import Text as Words
-from topicwire.relay.to_operator import ToOperator, backoff
+from topicwire.relay.fates import backoff
+from topicwire.relay.to_operator import ToOperator
+from topicwire.relay.turn import Turn
 from topicwire.settings import Rate
-from topicwire.telegram import formatting
 
 
 def words(channel: Quiet) -> list[str]:
@@ -323,11 +326,16 @@ async def the_turn(desk: Desk) -> tuple[Lane, outbox.Entry]:
     return turn
 
 
+async def begin(relay: ToOperator, channel: Channel, desk: Desk) -> Turn:
+    lane, entry = await the_turn(desk)
+    return Turn(relay.means, lane, entry, channel, time.monotonic())
+
+
 async def test_who_loses_a_topic_keeps_it_as_an_alias_then_deletes_it(
-    database: Database, channel: Quiet, desk: Desk
+    relay: ToOperator, database: Database, channel: Quiet, desk: Desk
 ) -> None:
     await desk.say("one")
-    lane, entry = await the_turn(desk)
+    turn = await begin(relay, channel, desk)
     aliases: list[str | None] = []
 
     async def meanwhile(method: str) -> None:
@@ -338,21 +346,26 @@ async def test_who_loses_a_topic_keeps_it_as_an_alias_then_deletes_it(
                 aliases.append(await domain_topics.owner_of(db, chat_id=CHAT, topic_id=101))
 
     channel.meanwhile = meanwhile
-    await topics.create(database, channel, formatting, lane, entry)
-    assert channel.asked == ["create_topic", "delete_topic 101"]
+    await topics.create(turn)
+    await turn.give_back()
+    await relay.drain(desk.group_id)
+    assert channel.asked == ["create_topic", "send", "delete_topic 101"]
     assert aliases == ["ann"]  # before it was deleted
     async with database.statement() as db:
         assert await domain_topics.owner_of(db, chat_id=CHAT, topic_id=55) == "ann"
 
 
 async def test_an_orphan_that_cannot_be_deleted_still_carries_answers(
-    database: Database, channel: Quiet, desk: Desk
+    relay: ToOperator, database: Database, channel: Quiet, desk: Desk
 ) -> None:
     await desk.say("one")
-    lane, entry = await the_turn(desk)
+    turn = await begin(relay, channel, desk)
     channel.meanwhile = lambda method: _claim_first(desk, method)
     channel.errors["delete_topic 101"] = [ChatRefused("not enough rights", "rights")]
-    await topics.create(database, channel, formatting, lane, entry)
+    await topics.create(turn)
+    await turn.give_back()
+    await relay.drain(desk.group_id)
+    assert channel.asked == ["create_topic", "send", "delete_topic 101", "rename_topic", "close_topic"]
     async with database.statement() as db:
         assert await domain_topics.owner_of(db, chat_id=CHAT, topic_id=101) == "ann"
 
@@ -363,11 +376,11 @@ async def _claim_first(desk: Desk, method: str) -> None:
 
 
 async def test_what_was_said_before_the_claim_is_replayed_in_order(
-    database: Database, channel: Quiet, desk: Desk
+    relay: ToOperator, database: Database, channel: Quiet, desk: Desk
 ) -> None:
     """Telegram tells of a topic, and of what is said in it, before it answers who made it."""
     await desk.say("one")
-    lane, entry = await the_turn(desk)
+    turn = await begin(relay, channel, desk)
     async with database.begin() as db:
         for number in (1, 2, 3):
             event = Wrote(CHAT, 101, 500 + number, 0, "Mara", Words(f"answer {number}"))
@@ -375,11 +388,12 @@ async def test_what_was_said_before_the_claim_is_replayed_in_order(
             await inbox.keep(
                 db, bot_id=4200, update_id=number, state="waiting", event=event, chat_id=CHAT, topic_id=101
             )
-    changes = await topics.create(database, channel, formatting, lane, entry)
-    told = [change.message.text for change in changes if change.message]
-    assert told == ["answer 1", "answer 2", "answer 3"]
+    await topics.create(turn)
     async with database.statement() as db:
         assert await inbox.waiting(db, chat_id=CHAT, topic_id=101) == []
+        told = await conversations.since(db, "ann", 1)
+    assert told is not None
+    assert [message.text for message in told.messages] == ["answer 1", "answer 2", "answer 3"]
     assert await desk.counters() == (4, 4, 4)
 
 

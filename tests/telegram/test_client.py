@@ -14,6 +14,7 @@ from aiogram.client.session.aiohttp import AiohttpSession
 from aiohttp import web
 
 from topicwire.relay.channel import (
+    Astray,
     Channel,
     ChannelError,
     ChatMoved,
@@ -161,7 +162,7 @@ async def test_a_text_goes_out_as_it_is(api: FakeBotApi, channel: TelegramChanne
     api.ok(LANDED)
     entities = (Entity("strike", 0, 2), Entity("link", 2, 1, "https://a.bc/"), Entity("quote", 3, 1))
     text = Text("<b> 😀 & _x_", (*entities, Entity("bold", 4, 1)))
-    assert await channel.send(CHAT, 77, text, reply_to=70) == Sent(5, 77)
+    assert await channel.send(CHAT, 77, text, reply_to=70) == Sent(5)
     ((method, form),) = api.asked
     assert method == "sendMessage"
     assert json.loads(form.pop("entities")) == [
@@ -177,23 +178,40 @@ async def test_a_text_goes_out_as_it_is(api: FakeBotApi, channel: TelegramChanne
 
 
 @pytest.mark.parametrize(
-    ("result", "topic"),
+    ("asked", "result"),
     [
-        (LANDED, 77),
-        (MINIMAL, None),
-        ({**MINIMAL, "message_thread_id": 77}, None),  # a reply thread of the main chat
-        ({**LANDED, "is_topic_message": False}, None),
-        ({**LANDED, "entities": [{"type": "from_the_future"}], "from": "?"}, 77),
+        (77, LANDED),
+        (77, {**LANDED, "entities": [{"type": "from_the_future"}], "from": "?"}),
+        (None, MINIMAL),
+        (None, LANDED),  # a reply without a topic goes to that of the message
     ],
 )
-async def test_where_it_landed(
-    api: FakeBotApi, channel: TelegramChannel, result: dict[str, Any], topic: int | None
+async def test_it_landed(
+    api: FakeBotApi, channel: TelegramChannel, asked: int | None, result: dict[str, Any]
 ) -> None:
     api.ok(result)
-    assert await channel.send(CHAT, None, Text("x")) == Sent(5, topic)
-    assert api.forms == [
-        {"chat_id": str(CHAT), "text": "x", "link_preview_options": '{"is_disabled": true}'},
-    ]
+    assert await channel.send(CHAT, asked, Text("x")) == Sent(5)
+    (form,) = api.forms
+    assert form.pop("message_thread_id", None) == (None if asked is None else str(asked))
+    assert form == {"chat_id": str(CHAT), "text": "x", "link_preview_options": '{"is_disabled": true}'}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        MINIMAL,
+        {**MINIMAL, "message_thread_id": 77},  # a reply thread of the main chat
+        {**LANDED, "is_topic_message": False},
+        {**LANDED, "message_thread_id": 78},
+    ],
+)
+async def test_it_landed_outside_its_topic(
+    api: FakeBotApi, channel: TelegramChannel, result: dict[str, Any]
+) -> None:
+    api.ok(result)
+    with pytest.raises(Astray) as raised:
+        await channel.send(CHAT, 77, Text("x"))
+    assert raised.value.message_id == 5
 
 
 @pytest.mark.parametrize(
@@ -371,7 +389,7 @@ async def test_refused_formatting_is_sent_once_more_plain(api: FakeBotApi, chann
     api.refuse(400, "Bad Request: ENTITY_BOUNDS_INVALID")
     api.ok(LANDED)
     text = Text("https://x.com/@joe", (Entity("link", 0, 18, "https://x.com/@joe"),))
-    assert await channel.send(CHAT, 77, text, reply_to=70) == Sent(5, 77)
+    assert await channel.send(CHAT, 77, text, reply_to=70) == Sent(5)
     assert api.forms[1]["text"] == "https://x.com/@\u2060joe"  # the link covered a mention
     assert "entities" not in api.forms[1]
     assert "reply_parameters" in api.forms[1]
@@ -396,7 +414,7 @@ async def test_a_vanished_reply_never_loses_the_message(api: FakeBotApi, channel
     api.refuse(400, "Bad Request: ENTITY_BOUNDS_INVALID")
     api.ok(LANDED)
     text = Text("x", (Entity("bold", 0, 1),))
-    assert await channel.send(CHAT, 77, text, reply_to=70) == Sent(5, 77)
+    assert await channel.send(CHAT, 77, text, reply_to=70) == Sent(5)
     assert [sorted({"entities", "reply_parameters"} & form.keys()) for form in api.forms] == [
         ["entities", "reply_parameters"],
         ["entities"],

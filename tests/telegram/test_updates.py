@@ -264,6 +264,7 @@ def test_a_private_chat_is_no_group() -> None:
 
 def test_a_group_becomes_a_supergroup() -> None:
     assert event(chat={"id": -5}, migrate_to_chat_id=CHAT, **GENERAL) == ChatMigrated(-5, CHAT)
+    assert event(migrate_from_chat_id=-5, **GENERAL) == ChatMigrated(-5, CHAT)  # told in either chat
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ conversations = Table(
     Column("chat_id", BigInteger),
     Column("topic_id", BigInteger),
     Column("topic_name", Text),
+    Column("topic_renamed", Boolean, nullable=False, server_default="false"),  # by an operator: it stays
     Column("topic_closed", Boolean, nullable=False, server_default="false"),
     Column("topic_opened", Boolean, nullable=False, server_default="false"),  # its head was said
     Column("email", Text),
@@ -409,20 +410,37 @@ async def heads(db: Connection, ids: Sequence[str]) -> list[tuple[str, int, str]
     return [(row.id, row.rev, row.state) for row in await db.execute(_HEADS, {"ids": list(ids)})]
 
 
+# Who learns of another e-mail address brings the topic's name up to date. A renaming that waits will
+# find the newest address; one whose call is under way may not.
 _DESCRIBE = text(
     """
-    UPDATE conversations SET email = coalesce(:email, email), name = coalesce(:name, name),
-      locale = coalesce(:locale, locale), timezone = coalesce(:timezone, timezone),
-      page_url = coalesce(:page_url, page_url),
-      page_title = CASE WHEN :page_url IS NULL THEN page_title ELSE :page_title END
-    WHERE id = :id
+    WITH before AS (
+      SELECT id, email FROM conversations WHERE id = :id FOR UPDATE
+    ), described AS (
+      UPDATE conversations c SET email = coalesce(:email, c.email), name = coalesce(:name, c.name),
+        locale = coalesce(:locale, c.locale), timezone = coalesce(:timezone, c.timezone),
+        page_url = coalesce(:page_url, c.page_url),
+        page_title = CASE WHEN :page_url IS NULL THEN c.page_title ELSE :page_title END
+      FROM before WHERE c.id = before.id
+      RETURNING c.id, c.project_id, c.topic_renamed, c.email IS DISTINCT FROM before.email AS another
+    )
+    INSERT INTO outbox (group_id, conversation_id, kind)
+    SELECT g.id, d.id, 'rename' FROM described d LEFT JOIN groups g ON g.project_id = d.project_id
+    WHERE d.another AND NOT d.topic_renamed AND NOT EXISTS (
+      SELECT 1 FROM outbox o WHERE o.conversation_id = d.id AND o.kind = 'rename' AND o.state = 'accepted'
+        AND o.id IS DISTINCT FROM g.sending)
+    RETURNING group_id
     """
 )
 
 
-async def describe(db: Connection, conversation_id: str, visitor: Visitor) -> None:
-    """Fill in what a visitor told of themselves since; without a row nothing is stored."""
-    await db.execute(_DESCRIBE, {"id": conversation_id, **msgspec.structs.asdict(visitor)})
+async def describe(db: Connection, conversation_id: str, visitor: Visitor) -> int | None:
+    """Fill in what a visitor told of themselves since; without a row nothing is stored.
+
+    Gives the group to ring for, if its topic may need another name.
+    """
+    found = await db.execute(_DESCRIBE, {"id": conversation_id, **msgspec.structs.asdict(visitor)})
+    return found.scalar_one_or_none()
 
 
 async def mark_read(db: Connection, conversation_id: str, seq: int) -> None:

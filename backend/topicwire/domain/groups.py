@@ -44,6 +44,10 @@ groups = Table(
     Column("calls", ARRAY(DateTime(timezone=True)), nullable=False, server_default="{}"),
     Column("trouble", Text),  # why the group refuses us, while it does
     Column("trouble_count", Integer, nullable=False, server_default="0"),
+    # The topic that was asked for last and whose id nobody has told us yet.
+    Column("asked_for", Text),  # the conversation
+    Column("asked_name", Text),
+    Column("asked_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     UniqueConstraint("bot_id", "chat_id"),
     # Two bots in one group must not both answer: only one link a chat.
@@ -52,6 +56,7 @@ groups = Table(
 )
 
 LEASE = "15 seconds"
+ASKED_TOPIC_WAITS = 30.0  # seconds in which a topic may still turn up whose making was not confirmed
 
 
 class Lane(Struct, frozen=True):
@@ -63,7 +68,16 @@ class Lane(Struct, frozen=True):
     fence: int
     calls: Sequence[datetime]
     now: datetime
+    trouble: str | None
     trouble_count: int
+
+
+class AskedTopic(Struct, frozen=True):
+    """A topic that was asked for in a group, and for whom."""
+
+    group_id: int
+    conversation_id: str
+    name: str
 
 
 class LaneLost(Exception):
@@ -100,22 +114,74 @@ async def give_back(db: Connection, lane: Lane, *, pause: float) -> None:
 
 _ANOTHER_CALL = text(
     f"""
-    UPDATE groups SET lease_until = now() + interval '{LEASE}', calls = {_ANSWERED} || now()
+    UPDATE groups SET lease_until = now() + interval '{LEASE}', calls = {_ANSWERED} || now(),
+      sending = coalesce(CAST(:sending AS bigint), sending)
     WHERE id = :group AND fence = :fence RETURNING id
     """
 )
 
 
-async def another_call(db: Connection, lane: Lane) -> None:
-    """Renew the lease and take one more slot of the budget. Raises `LaneLost`."""
-    values = {"group": lane.group_id, "fence": lane.fence}
+async def another_call(db: Connection, lane: Lane, *, sending: int | None = None) -> None:
+    """Renew the lease and take one more slot of the budget. Raises `LaneLost`.
+
+    `sending` is the entry that the call says, if it says one.
+    """
+    values = {"group": lane.group_id, "fence": lane.fence, "sending": sending}
     if (await db.execute(_ANOTHER_CALL, values)).first() is None:
         raise LaneLost
 
 
+_ASK_FOR_TOPIC = text(
+    f"""
+    UPDATE groups g SET lease_until = now() + interval '{LEASE}',
+      asked_for = CASE WHEN c.topic_id IS NULL THEN c.id END,
+      asked_name = CASE WHEN c.topic_id IS NULL THEN CAST(:name AS text) END,
+      asked_at = CASE WHEN c.topic_id IS NULL THEN now() END
+    FROM conversations c WHERE c.id = :conversation AND g.id = :group AND g.fence = :fence
+    RETURNING g.asked_for
+    """
+)
+
+
+async def ask_for_topic(db: Connection, lane: Lane, conversation_id: str, name: str) -> bool:
+    """Write down, before the call, for whom a topic is asked for. Raises `LaneLost`.
+
+    False when the conversation has one: who took the turn may have looked just before it was found.
+    """
+    values = {"group": lane.group_id, "fence": lane.fence, "conversation": conversation_id, "name": name}
+    row = (await db.execute(_ASK_FOR_TOPIC, values)).one_or_none()
+    if row is None:
+        raise LaneLost
+    return row.asked_for is not None
+
+
+async def got_topic(db: Connection, group_id: int, conversation_id: str) -> None:
+    """It is known now what became of the topic that was asked for."""
+    await db.execute(
+        text(
+            "UPDATE groups SET asked_for = NULL, asked_name = NULL, asked_at = NULL"
+            " WHERE id = :group AND asked_for = :conversation"
+        ),
+        {"group": group_id, "conversation": conversation_id},
+    )
+
+
+async def lock_asked_topic(db: Connection, *, bot_id: int, chat_id: int) -> tuple[int, AskedTopic | None]:
+    """Lock a group, which this bot must be in: its id, and the topic that was asked for and not seen yet."""
+    found = await db.execute(
+        text(
+            "SELECT id, asked_for, asked_name FROM groups WHERE bot_id = :bot AND chat_id = :chat FOR UPDATE"
+        ),
+        {"bot": bot_id, "chat": chat_id},
+    )
+    row = found.one()
+    asked = None if row.asked_for is None else AskedTopic(row.id, row.asked_for, row.asked_name)
+    return row.id, asked
+
+
 def patience(trouble_count: int) -> float:
-    """For how many seconds a group that refuses us is left alone: 5 at first, doubling to 5 min."""
-    return float(min(300, 5 * 2 ** min(trouble_count, 10)))
+    """For how many seconds a group that refuses us is left alone: 5 at first, doubling to a minute."""
+    return float(min(60, 5 * 2 ** min(trouble_count, 10)))
 
 
 class Topic(Struct, frozen=True):
@@ -194,16 +260,37 @@ async def link(db: Connection, group_id: int, project_id: str) -> None:
 
 
 async def move(db: Connection, *, bot_id: int, old_chat_id: int, new_chat_id: int) -> int | None:
-    """Follow a group whose chat has another id now; the group's id, if it was ours."""
+    """Follow a group whose chat has another id now; the group's id, if it was ours and could be moved.
+
+    What we knew of the new chat, without a project to answer for, goes over to the group.
+    """
+    keys = {"new": new_chat_id, "old": old_chat_id, "bot": bot_id}
+    await db.execute(_MERGE, keys)
     found = await db.execute(
         text(
             "UPDATE groups SET chat_id = :new, not_before = NULL"
-            " WHERE bot_id = :bot AND chat_id = :old RETURNING id"
+            " WHERE bot_id = :bot AND chat_id = :old AND NOT EXISTS ("
+            "   SELECT 1 FROM groups other WHERE other.chat_id = :new AND ("
+            "     other.bot_id = :bot OR (other.project_id IS NOT NULL AND groups.project_id IS NOT NULL)))"
+            " RETURNING id"
         ),
-        {"new": new_chat_id, "old": old_chat_id, "bot": bot_id},
+        keys,
     )
     group_id = found.scalar_one_or_none()
     return None if group_id is None else int(group_id)
+
+
+_MERGE = text(
+    """
+    WITH former AS (
+      DELETE FROM groups known USING groups moving
+      WHERE known.bot_id = :bot AND known.chat_id = :new AND known.project_id IS NULL
+        AND moving.bot_id = :bot AND moving.chat_id = :old
+      RETURNING known.id, moving.id AS becomes
+    )
+    UPDATE outbox SET group_id = former.becomes FROM former WHERE outbox.group_id = former.id
+    """
+)
 
 
 HEARS = """

@@ -7,6 +7,9 @@
 Within one conversation entries go strictly first in, first out; a head that is not due holds its
 conversation, not the lane. A recap goes before everything else of its conversation: it opens the
 topic that takes the place of one that vanished.
+
+An entry is a visitor's `message`, a `recap`, a `notice` of our own, or it tidies up: `rename` brings a
+topic's name up to date, `discard` and `remove` take back what landed where nobody wants it.
 """
 
 from datetime import datetime
@@ -33,7 +36,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from topicwire.db import Connection, metadata
 from topicwire.domain.conversations import MESSAGE_COLUMNS, Change, message_of
-from topicwire.domain.groups import LEASE, NOT_CALLED, REFUSED, SUCCEEDED, Lane, LaneLost
+from topicwire.domain.groups import ASKED_TOPIC_WAITS, LEASE, NOT_CALLED, REFUSED, SUCCEEDED, Lane, LaneLost
 
 outbox = Table(
     "outbox",
@@ -43,8 +46,8 @@ outbox = Table(
     Column("group_id", BigInteger),
     Column("conversation_id", Text, ForeignKey("conversations.id", ondelete="CASCADE")),
     Column("seq", Integer),  # the message, for kind `message`
-    Column("kind", Text, nullable=False),  # message, recap, notice
-    Column("body", JSONB),  # of a notice: text, topic_id, reply_to
+    Column("kind", Text, nullable=False),  # message, recap, notice, or one of TIDYING
+    Column("body", JSONB),  # Notice, Discard or Remove
     Column("state", Text, nullable=False, server_default="accepted"),
     Column("not_before", DateTime(timezone=True)),
     Column("attempts", Integer, nullable=False, server_default="0"),
@@ -64,12 +67,32 @@ class Notice(Struct, omit_defaults=True):
     reply_to: int | None = None
 
 
+class Discard(Struct, frozen=True):
+    """A topic too many."""
+
+    chat_id: int
+    topic_id: int
+
+
+class Remove(Struct, frozen=True):
+    """A message of ours that landed outside its topic."""
+
+    chat_id: int
+    message_id: int
+
+
+Body = Notice | Discard | Remove
+
+_BODIES: dict[str, type[Body]] = {"notice": Notice, "discard": Discard, "remove": Remove}
+TIDYING = frozenset({"rename", "discard", "remove"})  # what tells nobody anything
+
+
 class Entry(Struct, frozen=True):
     """What a lane says next, with all that it needs to know to say it.
 
-    `ready`: its topic is there and open. `left_over`: the entry whose call a predecessor may or may
-    not have made. The fields after `body` are those of its conversation, the last ones those of its
-    message.
+    `ready`: its topic is there and open, or it needs none. `left_over`: the entry whose call a
+    predecessor may or may not have made. The fields after `body` are those of its conversation, the
+    last ones those of its message.
     """
 
     id: int
@@ -77,12 +100,13 @@ class Entry(Struct, frozen=True):
     attempts: int
     ready: bool
     left_over: int | None
-    body: Notice | None
+    body: Body | None
     conversation_id: str | None
     topic_id: int | None
     topic_name: str | None
     topic_closed: bool
     topic_opened: bool
+    topic_renamed: bool
     project_id: str | None
     email: str | None
     name: str | None
@@ -96,19 +120,23 @@ class Entry(Struct, frozen=True):
 # One round trip and one commit for a turn's beginning: lock the lane, find the head, take a slot of
 # the budget and write down what is being sent. Both rows are locked, the lane first as everywhere:
 # what another worker has settled since this statement began is seen, and not said again. An entry
-# that only seems to be held by one settled meanwhile is found by that worker's next look.
+# that only seems to be held by one settled meanwhile is found by that worker's next look. While a
+# topic that was asked for may still turn up, none is asked for in this group.
 _TAKE = text(
     f"""
     WITH lane AS MATERIALIZED (
-      SELECT id, sending FROM groups WHERE id = :group AND (lease_until IS NULL OR lease_until <= now())
+      SELECT id, sending, asked_at + interval '{ASKED_TOPIC_WAITS} seconds' > now() AS awaits_topic
+      FROM groups WHERE id = :group AND (lease_until IS NULL OR lease_until <= now())
         AND (not_before IS NULL OR not_before <= now())
       FOR UPDATE
     ), head AS MATERIALIZED (
       SELECT o.id, o.kind, o.attempts, o.body, o.conversation_id, o.seq, lane.sending AS left_over,
         c.topic_id, c.topic_name, coalesce(c.topic_closed, false) AS topic_closed,
-        coalesce(c.topic_opened, false) AS topic_opened, c.project_id, c.email, c.name, c.locale, c.page_url,
-        m.text, m.at,
-        o.conversation_id IS NULL OR (c.topic_id IS NOT NULL AND NOT c.topic_closed) AS ready
+        coalesce(c.topic_opened, false) AS topic_opened,
+        coalesce(c.topic_renamed, false) AS topic_renamed, c.project_id,
+        c.email, c.name, c.locale, c.page_url, m.text, m.at,
+        o.conversation_id IS NULL OR o.kind = 'rename' OR (c.topic_id IS NOT NULL AND NOT c.topic_closed)
+          AS ready
       FROM lane JOIN outbox o ON o.group_id = lane.id
       LEFT JOIN conversations c ON c.id = o.conversation_id
       LEFT JOIN messages m ON m.conversation_id = o.conversation_id AND m.seq = o.seq
@@ -117,12 +145,14 @@ _TAKE = text(
           SELECT 1 FROM outbox earlier
           WHERE earlier.conversation_id = o.conversation_id AND earlier.state = 'accepted'
             AND (earlier.rank, earlier.id) < (o.rank, o.id))
+        AND (lane.awaits_topic IS NOT TRUE OR c.topic_id IS NOT NULL OR o.conversation_id IS NULL)
       ORDER BY o.rank, o.id LIMIT 1 FOR UPDATE OF o
     ), claimed AS (
       UPDATE groups g SET fence = g.fence + 1, lease_until = now() + interval '{LEASE}',
         sending = CASE WHEN head.ready THEN head.id END,
         calls = g.calls[cardinality(g.calls) - :keep + 1 : cardinality(g.calls)] || now()
-      FROM head WHERE g.id = :group RETURNING g.bot_id, g.chat_id, g.fence, g.calls, g.trouble_count
+      FROM head WHERE g.id = :group
+      RETURNING g.bot_id, g.chat_id, g.fence, g.calls, g.trouble, g.trouble_count
     )
     SELECT head.*, claimed.*, now() AS now FROM head, claimed
     """
@@ -138,8 +168,10 @@ async def take(db: Connection, group_id: int, *, keep: int) -> tuple[Lane, Entry
     row = (await db.execute(_TAKE, {"group": group_id, "keep": keep})).one_or_none()
     if row is None:
         return None
-    lane = Lane(group_id, row.bot_id, row.chat_id, row.fence, row.calls[:-1], row.now, row.trouble_count)
-    body = None if row.body is None else msgspec.convert(row.body, Notice)
+    lane = Lane(
+        group_id, row.bot_id, row.chat_id, row.fence, row.calls[:-1], row.now, row.trouble, row.trouble_count
+    )
+    body = None if row.body is None else msgspec.convert(row.body, _BODIES[row.kind])
     fields = {name: getattr(row, name) for name in Entry.__struct_fields__ if name != "body"}
     return lane, Entry(body=body, **fields)
 
@@ -194,6 +226,27 @@ async def failed(db: Connection, lane: Lane, entry_id: int, *, reason: str, paus
     """
     values = {"id": entry_id, "state": "failed", "chat": None, "message_id": None, "reason": reason}
     return await _end_turn(db, _FAILED, lane, pause, values)
+
+
+def _done(end_of_turn: str) -> TextClause:
+    return text(
+        f"""
+        WITH lane AS ({end_of_turn}), entry AS (DELETE FROM outbox USING lane WHERE outbox.id = :id)
+        SELECT id FROM lane
+        """
+    )
+
+
+_DONE, _DONE_NOT_CALLED = _done(SUCCEEDED), _done(NOT_CALLED)
+
+
+async def done(db: Connection, lane: Lane, entry_id: int, *, pause: float, called: bool) -> None:
+    """Nothing is left to do for an entry that is no message. Ends the turn. Raises `LaneLost`."""
+    values: dict[str, Any] = {"id": entry_id, "group": lane.group_id, "fence": lane.fence, "pause": pause}
+    if not called:
+        values["trouble"] = None
+    if (await db.execute(_DONE if called else _DONE_NOT_CALLED, values)).first() is None:
+        raise LaneLost
 
 
 async def _end_turn(
@@ -278,6 +331,16 @@ _NOTICE = text("INSERT INTO outbox (group_id, kind, body) VALUES (:group, 'notic
 async def add_notice(db: Connection, group_id: int, notice: Notice) -> None:
     """Say something to the operators of a group."""
     await db.execute(_NOTICE, {"group": group_id, "body": msgspec.json.encode(notice).decode()})
+
+
+_TIDY_UP = text("INSERT INTO outbox (group_id, kind, body) VALUES (:group, :kind, CAST(:body AS jsonb))")
+
+
+async def tidy_up(db: Connection, group_id: int, what: Discard | Remove) -> None:
+    """Take something back that landed in a group where nobody wants it."""
+    kind = "discard" if isinstance(what, Discard) else "remove"
+    values = {"group": group_id, "kind": kind, "body": msgspec.json.encode(what).decode()}
+    await db.execute(_TIDY_UP, values)
 
 
 _RECAP = text(

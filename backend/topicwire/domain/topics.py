@@ -73,15 +73,33 @@ async def found_closed(db: Connection, conversation_id: str) -> None:
 async def set_name(db: Connection, conversation_id: str, *, topic_id: int, name: str) -> None:
     """An operator has given the topic another name, which stays."""
     await db.execute(
-        text("UPDATE conversations SET topic_name = :name WHERE id = :id AND topic_id = :topic"),
+        text(
+            "UPDATE conversations SET topic_name = :name, topic_renamed = true"
+            " WHERE id = :id AND topic_id = :topic"
+        ),
         {"id": conversation_id, "topic": topic_id, "name": name},
     )
 
 
+async def named(db: Connection, conversation_id: str, *, topic_id: int, was: str | None, name: str) -> None:
+    """The relay has given the topic another name, unless an operator has at the same time."""
+    await db.execute(
+        text(
+            "UPDATE conversations SET topic_name = :name"
+            " WHERE id = :id AND topic_id = :topic AND NOT topic_renamed"
+            " AND topic_name IS NOT DISTINCT FROM CAST(:was AS text)"
+        ),
+        {"id": conversation_id, "topic": topic_id, "was": was, "name": name},
+    )
+
+
+# Claiming what was claimed already changes nothing: the topic may be named and closed by now.
 _CLAIM_TOPIC = text(
     """
-    UPDATE conversations SET chat_id = :chat, topic_id = :topic, topic_name = :name,
-      topic_closed = false, topic_opened = false
+    UPDATE conversations SET chat_id = :chat, topic_id = :topic,
+      topic_name = CASE WHEN topic_id IS NULL THEN :name ELSE topic_name END,
+      topic_closed = topic_id IS NOT NULL AND topic_closed,
+      topic_opened = topic_id IS NOT NULL AND topic_opened
     WHERE id = :id AND (topic_id IS NULL OR (chat_id, topic_id) = (:chat, :topic)) RETURNING topic_id
     """
 )
@@ -93,6 +111,19 @@ async def claim(db: Connection, conversation_id: str, *, chat_id: int, topic_id:
         _CLAIM_TOPIC, {"id": conversation_id, "chat": chat_id, "topic": topic_id, "name": name}
     )
     return found.first() is not None
+
+
+async def only_one_called(db: Connection, *, group_id: int, name: str) -> str | None:
+    """The one conversation of a group's project that has a topic of this name; None for several."""
+    found = await db.execute(
+        text(
+            "SELECT c.id FROM conversations c JOIN groups g ON g.project_id = c.project_id"
+            " WHERE g.id = :group AND c.topic_name = :name LIMIT 2"
+        ),
+        {"group": group_id, "name": name},
+    )
+    rows = found.all()
+    return str(rows[0].id) if len(rows) == 1 else None
 
 
 async def add_alias(db: Connection, conversation_id: str, *, chat_id: int, topic_id: int) -> None:

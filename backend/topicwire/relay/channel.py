@@ -8,6 +8,7 @@ ChannelError
 ├── TopicGone     the topic may have vanished: nothing was done; confirm with `topic_exists`
 ├── TopicClosed   the topic is closed for us: nothing was done; reopen it
 ├── Unchanged     the other side is already as asked: nothing to do
+├── Astray        the message went out, but landed outside its topic: take it back
 ├── ChatMoved     the group has another id now: nothing was done; use `chat_id`
 ├── ChatRefused   the whole group (or bot) refuses us until somebody mends it
 ├── Rejected      this one message will never be accepted
@@ -44,6 +45,14 @@ class TopicClosed(ChannelError):
 
 class Unchanged(ChannelError):
     """What was asked for is so already."""
+
+
+class Astray(ChannelError):
+    """The message was sent, as `message_id`, but not into its topic."""
+
+    def __init__(self, text: str, message_id: int) -> None:
+        super().__init__(text)
+        self.message_id = message_id
 
 
 class ChatMoved(ChannelError):
@@ -97,17 +106,20 @@ class Text(Struct, frozen=True):
 
 
 class Sent(Struct, frozen=True):
-    """Where a message landed: `topic_id` is None outside every topic."""
+    """A message that was sent, where it was to be sent."""
 
     message_id: int
-    topic_id: int | None
 
 
 class GroupState(Struct, frozen=True):
-    """What a group and our rights in it look like; `missing` names what operators must mend."""
+    """What a group and our rights in it look like.
+
+    `missing` names what its people must mend, `trouble` is the first of it as a word of ChatRefused.
+    """
 
     title: str
     missing: tuple[str, ...] = ()
+    trouble: str | None = None
 
 
 class RecapLine(Struct, frozen=True):
@@ -188,7 +200,10 @@ class Channel(Protocol):
     async def send(
         self, chat_id: int, topic_id: int | None, text: Text, *, reply_to: int | None = None
     ) -> Sent:
-        """Send a text into a topic, or into the group's main thread for None."""
+        """Send a text into a topic, or into the group's main thread for None.
+
+        A message that was sent, but landed elsewhere, raises `Astray`.
+        """
 
     async def create_topic(self, chat_id: int, name: str) -> int:
         """Create a topic and give its id."""
@@ -207,6 +222,9 @@ class Channel(Protocol):
 
     async def delete_topic(self, chat_id: int, topic_id: int) -> None:
         """Delete a topic with all its messages."""
+
+    async def delete_message(self, chat_id: int, message_id: int) -> None:
+        """Delete a message of ours; one that is gone already is Rejected."""
 
     async def show_typing(self, chat_id: int, topic_id: int) -> None:
         """Show in a topic for about five seconds that somebody is typing."""

@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from topicwire import metrics
 from topicwire.db import Connection
-from topicwire.domain import conversations, groups, inbox, topics
+from topicwire.domain import conversations, groups, inbox, outbox, topics
 from topicwire.domain.conversations import Answer, Change
+from topicwire.domain.outbox import Discard
 from topicwire.relay.channel import (
     ChatMigrated,
     Edited,
@@ -49,6 +50,14 @@ async def take(db: Connection, *, bot_id: int, update_id: int, event: Event | No
         return await _group_changed(db, bot_id, event)
     if not await groups.hears(db, bot_id=bot_id, chat_id=event.chat_id):
         return Effects()
+    return await _in_topic(db, bot_id, update_id, event)
+
+
+async def _in_topic(
+    db: Connection, bot_id: int, update_id: int, event: Wrote | Edited | TopicChanged
+) -> Effects:
+    if isinstance(event, TopicChanged) and event.ours:
+        return await _own_topic(db, bot_id, event)
     effects = await apply(db, event)
     if effects.unowned:
         effects = await _wait_for_owner(db, bot_id, update_id, event)
@@ -109,8 +118,6 @@ async def _edited(db: Connection, event: Edited) -> Effects:
 
 
 async def _topic_changed(db: Connection, event: TopicChanged) -> Effects:
-    if event.ours:
-        return Effects()
     owner = await topics.owner_of(db, chat_id=event.chat_id, topic_id=event.topic_id)
     if owner is None:
         return Effects()
@@ -121,6 +128,66 @@ async def _topic_changed(db: Connection, event: TopicChanged) -> Effects:
     if event.change == "renamed" and event.name:
         await topics.set_name(db, owner, topic_id=event.topic_id, name=event.name)
     return Effects()
+
+
+# Topics of our own making, whose id may be told by the update before, instead of or long after the answer
+
+
+async def _own_topic(db: Connection, bot_id: int, event: TopicChanged) -> Effects:
+    """Find out whose topic it is that we made, unless that is known."""
+    if event.change != "created" or await topics.owner_of(db, chat_id=event.chat_id, topic_id=event.topic_id):
+        return Effects()
+    group_id, asked = await groups.lock_asked_topic(db, bot_id=bot_id, chat_id=event.chat_id)
+    if asked is None or asked.name != event.name:
+        return await _late_topic(db, group_id, event)
+    changes = await claim(
+        db, asked.conversation_id, group_id=group_id,
+        chat_id=event.chat_id, topic_id=event.topic_id, name=asked.name,
+    )  # fmt: skip
+    return Effects(changes=changes, drains=[group_id])
+
+
+async def _late_topic(db: Connection, group_id: int, event: TopicChanged) -> Effects:
+    """Another was made in its place meanwhile: this one is too many, if we can tell whose it was."""
+    await topics.lock(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    owner = await topics.owner_of(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    whose = await topics.only_one_called(db, group_id=group_id, name=event.name or "")
+    if owner is not None or whose is None:
+        return Effects()
+    await _one_too_many(db, whose, group_id=group_id, chat_id=event.chat_id, topic_id=event.topic_id)
+    changes = await _replay(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    return Effects(changes=changes, drains=[group_id])
+
+
+async def claim(
+    db: Connection, conversation_id: str, *, group_id: int, chat_id: int, topic_id: int, name: str
+) -> list[Change]:
+    """Give a conversation the topic that was asked for; what its visitor missed until now.
+
+    Where it has got another one meanwhile, this one becomes an alias and is discarded.
+    """
+    await groups.got_topic(db, group_id, conversation_id)
+    await topics.lock(db, chat_id=chat_id, topic_id=topic_id)
+    if not await topics.claim(db, conversation_id, chat_id=chat_id, topic_id=topic_id, name=name):
+        await _one_too_many(db, conversation_id, group_id=group_id, chat_id=chat_id, topic_id=topic_id)
+    return await _replay(db, chat_id=chat_id, topic_id=topic_id)
+
+
+async def _one_too_many(
+    db: Connection, conversation_id: str, *, group_id: int, chat_id: int, topic_id: int
+) -> None:
+    await topics.add_alias(db, conversation_id, chat_id=chat_id, topic_id=topic_id)
+    await outbox.tidy_up(db, group_id, Discard(chat_id, topic_id))
+
+
+async def _replay(db: Connection, *, chat_id: int, topic_id: int) -> list[Change]:
+    """Carry out what was said in a topic before anybody owned it, in order."""
+    changes = []
+    for row in await inbox.waiting(db, chat_id=chat_id, topic_id=topic_id):
+        event = msgspec.convert(row.body, type=Event)
+        changes += (await apply(db, event)).changes
+        await inbox.done(db, bot_id=row.bot_id, update_id=row.update_id)
+    return changes
 
 
 async def _group_changed(db: Connection, bot_id: int, event: MembershipChanged | ChatMigrated) -> Effects:

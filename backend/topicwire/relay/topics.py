@@ -1,94 +1,89 @@
 """Topics: every conversation has one; made at its first message, made anew when it vanished.
 
 A topic belongs to a conversation by an atomic claim. Who loses the race keeps its own topic as an
-alias first, so that an answer given there still arrives, and then deletes it.
+alias first, so that an answer given there still arrives, and then discards it.
+
+An answer to a request for a topic may get lost. So what was asked for is written down before, and
+one topic at a time is asked for in a group: the bot's own `created` update then tells whose it is,
+often sooner than the answer. If none comes the topic is asked for again, and the first one, should
+it turn up after all, is one too many.
 """
 
 import contextlib
 
-import msgspec
 import structlog
 
-from topicwire.db import Connection, Database, insist
-from topicwire.domain import inbox, outbox
+from topicwire.db import Connection
+from topicwire.domain import groups, outbox
 from topicwire.domain import topics as domain_topics
-from topicwire.domain.conversations import Change
-from topicwire.domain.groups import Lane
-from topicwire.domain.outbox import Entry
+from topicwire.domain.groups import ASKED_TOPIC_WAITS
 from topicwire.relay import to_visitor
-from topicwire.relay.channel import Channel, ChannelError, Event, Unchanged, Wording
+from topicwire.relay.channel import ChannelError, ChatRefused, Unchanged, Unknown
+from topicwire.relay.turn import Turn
 
-SUPERFLUOUS = "Duplicate, please delete"
+PATIENCE = ASKED_TOPIC_WAITS
 
 log = structlog.get_logger()
 
 
-async def create(db: Database, channel: Channel, wording: Wording, lane: Lane, entry: Entry) -> list[Change]:
-    """Make the topic of an entry's conversation; what its visitor missed until now.
+async def create(turn: Turn) -> None:
+    """Make the topic of the turn's conversation, and tell its visitor what was said in it until now.
 
-    Raises what `Channel.create_topic` raises.
+    Raises what `Channel.create_topic` raises; after `Unknown` the topic may exist.
     """
+    entry, lane = turn.entry, turn.lane
     conversation_id = entry.conversation_id or ""
-    name = entry.topic_name or wording.topic_name(entry.email, conversation_id)
-    topic_id = await channel.create_topic(lane.chat_id, name)
-
-    async def claim() -> tuple[bool, list[Change]]:
-        async with db.begin() as tx:
-            return await _claim(tx, conversation_id, chat_id=lane.chat_id, topic_id=topic_id, name=name)
-
-    claimed, missed = await insist(claim)
-    if not claimed:
-        await _discard(channel, lane.chat_id, topic_id)
-    return missed
-
-
-async def _claim(
-    db: Connection, conversation_id: str, *, chat_id: int, topic_id: int, name: str
-) -> tuple[bool, list[Change]]:
-    """Give a conversation its topic, or keep the topic as an alias where it has one already."""
-    await domain_topics.lock(db, chat_id=chat_id, topic_id=topic_id)
-    claimed = await domain_topics.claim(db, conversation_id, chat_id=chat_id, topic_id=topic_id, name=name)
-    if not claimed:
-        await domain_topics.add_alias(db, conversation_id, chat_id=chat_id, topic_id=topic_id)
-    return claimed, await replay(db, chat_id=chat_id, topic_id=topic_id)
-
-
-async def replay(db: Connection, *, chat_id: int, topic_id: int) -> list[Change]:
-    """Carry out what was said in a topic before anybody owned it, in order."""
-    changes = []
-    for row in await inbox.waiting(db, chat_id=chat_id, topic_id=topic_id):
-        event = msgspec.convert(row.body, type=Event)
-        changes += (await to_visitor.apply(db, event)).changes
-        await inbox.done(db, bot_id=row.bot_id, update_id=row.update_id)
-    return changes
-
-
-async def _discard(channel: Channel, chat_id: int, topic_id: int) -> None:
-    """Remove a topic too many; where we may not, say so in its name and close it."""
+    name = entry.topic_name or turn.means.wording.topic_name(entry.email, conversation_id)
+    if not await turn.persist(lambda db: groups.ask_for_topic(db, lane, conversation_id, name)):
+        return
     try:
-        await channel.delete_topic(chat_id, topic_id)
-    except ChannelError as error:
-        log.warning("a topic too many stays as an alias", chat=chat_id, topic=topic_id, error=str(error))
-        with contextlib.suppress(ChannelError):
-            await channel.rename_topic(chat_id, topic_id, SUPERFLUOUS)
-            await channel.close_topic(chat_id, topic_id)
+        topic_id = await turn.channel.create_topic(lane.chat_id, name)
+    except Unknown:
+        raise
+    except ChannelError:
+        await turn.persist(lambda db: groups.got_topic(db, lane.group_id, conversation_id))
+        raise
+    missed = await turn.persist_all(
+        lambda db: to_visitor.claim(
+            db, conversation_id, group_id=lane.group_id, chat_id=lane.chat_id, topic_id=topic_id, name=name
+        )
+    )
+    for change in missed:
+        turn.means.notifier.ring(change)
 
 
-async def reopen(db: Database, channel: Channel, lane: Lane, entry: Entry) -> None:
-    """Reopen the topic of an entry's conversation, because its visitor has written again."""
+async def reopen(turn: Turn) -> bool:
+    """Reopen the topic of the turn's conversation, because its visitor has written again.
+
+    False where we have no right to; what the channel raises otherwise is raised.
+    """
+    entry = turn.entry
     if entry.topic_id is None or entry.conversation_id is None:
         raise ValueError("only a conversation with a topic can be reopened")
-    with contextlib.suppress(Unchanged):
-        await channel.reopen_topic(lane.chat_id, entry.topic_id)
-    async with db.begin() as tx:
-        await domain_topics.reopened(tx, entry.conversation_id)
+    conversation_id = entry.conversation_id
+    try:
+        with contextlib.suppress(Unchanged):
+            await turn.channel.reopen_topic(turn.lane.chat_id, entry.topic_id)
+    except ChatRefused as error:
+        if error.reason != "rights":
+            raise
+        log.warning("a closed topic stays closed", topic=entry.topic_id, error=str(error))
+        return False
+    await turn.persist(lambda db: domain_topics.reopened(db, conversation_id))
+    return True
 
 
-async def give_up(db: Database, lane: Lane, entry: Entry, *, pause: float) -> None:
+async def give_up(turn: Turn) -> float:
     """The topic has vanished: the next one will open with a recap, then comes the message."""
+    entry, lane, pause = turn.entry, turn.lane, turn.pause
     if entry.topic_id is None or entry.conversation_id is None:
         raise ValueError("only a topic that there was can vanish")
-    async with db.begin() as tx:
-        await outbox.put_back(tx, lane, entry.id, reason="The topic had vanished.", pause=pause)
-        if await domain_topics.drop(tx, entry.conversation_id, topic_id=entry.topic_id):
-            await outbox.add_recap(tx, lane.group_id, entry.conversation_id)
+    conversation_id, gone = entry.conversation_id, entry.topic_id
+
+    async def drop(db: Connection) -> None:
+        await outbox.put_back(db, lane, entry.id, reason="The topic had vanished.", pause=pause)
+        if await domain_topics.drop(db, conversation_id, topic_id=gone):
+            await outbox.add_recap(db, lane.group_id, conversation_id)
+
+    await turn.persist_all(drop)
+    return pause

@@ -30,6 +30,7 @@ from aiogram.exceptions import (
 from aiogram.methods import (
     CloseForumTopic,
     DeleteForumTopic,
+    DeleteMessage,
     DeleteWebhook,
     EditForumTopic,
     ReopenForumTopic,
@@ -42,6 +43,7 @@ from aiohttp import ClientConnectorError, ClientTimeout, ConnectionTimeoutError,
 from pydantic import BaseModel
 
 from topicwire.relay.channel import (
+    Astray,
     ChannelError,
     GroupState,
     NotReached,
@@ -204,7 +206,12 @@ class TelegramChannel:
             if reply_to is None:
                 raise
             return await self._send(chat_id, topic_id, text, None)
-        return Sent(posted.message_id, posted.message_thread_id if posted.is_topic_message else None)
+        landed = posted.message_thread_id if posted.is_topic_message else None
+        if topic_id is not None and landed != topic_id:  # with forum mode off the topic is ignored
+            raise Astray(
+                f"sent to topic {topic_id}, landed in {landed or 'the main thread'}", posted.message_id
+            )
+        return Sent(posted.message_id)
 
     async def create_topic(self, chat_id: int, name: str) -> int:
         """Create a topic and give its id."""
@@ -244,6 +251,10 @@ class TelegramChannel:
         """Delete a topic with all its messages."""
         await self._call(DeleteForumTopic(chat_id=chat_id, message_thread_id=topic_id))
 
+    async def delete_message(self, chat_id: int, message_id: int) -> None:
+        """Delete a message of ours; one that is gone already, or too old, is Rejected."""
+        await self._call(DeleteMessage(chat_id=chat_id, message_id=message_id))
+
     async def show_typing(self, chat_id: int, topic_id: int) -> None:
         """Show for about five seconds that somebody types; says nothing about the topic (Bot API)."""
         await self._call(SendChatAction(chat_id=chat_id, message_thread_id=topic_id, action="typing"))
@@ -253,16 +264,19 @@ class TelegramChannel:
         chat = await self._call(_GetChat(chat_id=chat_id))
         title = chat.title or ""
         if chat.type not in ("group", "supergroup"):
-            return GroupState(title, (f"a group: this is a {chat.type} chat",))
+            return GroupState(title, (f"a group: this is a {chat.type} chat",), "not_a_forum")
         us = await self._call(_GetChatMember(chat_id=chat_id, user_id=self._bot.id))
-        missing = []
+        missing, trouble = [], []
         if not chat.is_forum:
             missing.append("forum mode: turn on Topics in the group's settings")
+            trouble.append("not_a_forum")
         if us.status not in ("administrator", "creator"):
             missing.append("administrator rights: make the bot an administrator of the group")
+            trouble.append("kicked" if us.status in ("left", "kicked") else "rights")
         elif us.status == "administrator" and not us.can_manage_topics:
             missing.append("the right to manage topics: turn it on in the bot's administrator rights")
-        return GroupState(title, tuple(missing))
+            trouble.append("rights")
+        return GroupState(title, tuple(missing), next(iter(trouble), None))
 
     async def is_admin(self, chat_id: int, user_id: int) -> bool:
         """Whether a person is the creator or an administrator of the group."""

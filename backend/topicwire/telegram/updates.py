@@ -141,6 +141,7 @@ class _Message(Struct):
     caption: Any = None
     caption_entities: Any = None
     migrate_to_chat_id: Id | None = None
+    migrate_from_chat_id: Id | None = None
     forum_topic_created: Any = None
     forum_topic_edited: Any = None
     forum_topic_closed: Any = None
@@ -212,9 +213,7 @@ def _membership(member: _Membership) -> Event | None:
 
 
 def _message(message: _Message, raw: Raw, bot_id: int) -> Event | None:
-    if message.migrate_to_chat_id is not None:
-        return ChatMigrated(message.chat.id, message.migrate_to_chat_id)
-    if change := _topic_change(message, bot_id):
+    if change := _migration(message) or _topic_change(message, bot_id):
         return change
     author = _author(message, bot_id)
     if author is None:
@@ -233,6 +232,15 @@ def _message(message: _Message, raw: Raw, bot_id: int) -> Event | None:
         text=text,
         reply_to=_reply_to(message),
     )
+
+
+def _migration(message: _Message) -> Event | None:
+    """Told twice, once in either chat."""
+    if message.migrate_to_chat_id is not None:
+        return ChatMigrated(message.chat.id, message.migrate_to_chat_id)
+    if message.migrate_from_chat_id is not None:
+        return ChatMigrated(message.migrate_from_chat_id, message.chat.id)
+    return None
 
 
 def _edited(message: _Message, raw: Raw, bot_id: int) -> Event | None:

@@ -18,7 +18,7 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from topicwire import metrics
-from topicwire.db import twice
+from topicwire.db import Connection, twice
 from topicwire.domain import conversations, holds
 from topicwire.domain.conversations import NEWEST, AlreadySaid, Change, Message, Present, Said, Visitor
 from topicwire.domain.projects import Project
@@ -118,7 +118,7 @@ class Tab:
             if last > reached or (self._grip.epoch != self._desk.epoch and last):
                 return await conversations.since(db, self.conversation_id, 0), False
             if present is not None and self._details is not None:
-                await conversations.describe(db, self.conversation_id, self._details)
+                await self._note(db, self._details)
             return present, True
 
     # Reading
@@ -293,7 +293,12 @@ class Tab:
             self._details = merged(self._details, told)
             return
         async with self._desk.services.db.statement() as db:
-            await conversations.describe(db, self.conversation_id, told)
+            await self._note(db, told)
+
+    async def _note(self, db: Connection, told: Visitor) -> None:
+        group_id = await conversations.describe(db, self.conversation_id, told)
+        if group_id is not None:  # the topic may have to be called differently
+            self._desk.services.jobs.drain(group_id)
 
     async def _history(self, frame: protocol.History) -> None:
         async with self._desk.services.db.statement() as db:

@@ -1,0 +1,159 @@
+"""One turn of a lane: an entry of the outbox, one call for it, and the statement that ends it.
+
+Whoever holds a turn holds the group's lease. A turn is ended once, by `relayed`, `done`, `failed`,
+`give_back` or `put_back`, each of which gives the seconds for which the lane pauses now.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+from msgspec.structs import replace
+
+from topicwire import metrics
+from topicwire.db import Connection, Database, insist
+from topicwire.domain import groups, outbox
+from topicwire.domain.groups import Lane
+from topicwire.domain.outbox import Entry
+from topicwire.jobs import Jobs
+from topicwire.notifier import Notifier
+from topicwire.relay import pacing
+from topicwire.relay.channel import Channel, Wording
+from topicwire.settings import Rate
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What every turn of a worker works with."""
+
+    db: Database
+    wording: Wording
+    jobs: Jobs
+    notifier: Notifier
+    group_rate: Rate | None
+
+
+@dataclass
+class Turn:
+    """What is to be said, where, by whose voice; `began` is this process' monotonic clock."""
+
+    means: Means
+    lane: Lane
+    entry: Entry
+    channel: Channel
+    began: float
+
+    @property
+    def now(self) -> datetime:
+        """The database's time."""
+        return self.lane.now + timedelta(seconds=time.monotonic() - self.began)
+
+    @property
+    def pause(self) -> float:
+        """How long the group's budget makes the lane wait after the call of this turn."""
+        return pacing.after(self.lane.calls, self.now, self.means.group_rate)
+
+    async def another_call(self, *, saying: bool = False) -> None:
+        """Make room for one more call: renew the lease, take one more slot of the budget.
+
+        `saying`: the call is the one that says the entry. Raises `LaneLost`.
+        """
+        entry_id = self.entry.id if saying else None
+        async with self.means.db.statement() as db:
+            await groups.another_call(db, self.lane, sending=entry_id)
+        self.lane = replace(self.lane, calls=(*self.lane.calls, self.now))
+
+    # The ends of a turn
+
+    async def relayed(self, message_id: int | None) -> float:
+        """The entry was said as this message, or there was nothing to say."""
+        pause = self.pause
+        change = await self.persist(
+            lambda db: outbox.relayed(db, self.lane, self.entry.id, message_id=message_id, pause=pause)
+        )
+        if change is not None:
+            metrics.messages_relayed.inc()
+            self.means.notifier.ring(change)
+        return pause
+
+    async def done(self, *, called: bool = True) -> float:
+        """Nothing is left to do for an entry that is no message; without a call it costs no slot."""
+        pause = self.pause if called else 0.0
+        await self.persist(lambda db: outbox.done(db, self.lane, self.entry.id, pause=pause, called=called))
+        return pause
+
+    async def failed(self, reason: str) -> float:
+        """The entry will never be accepted: a dead letter."""
+        entry, pause = self.entry, self.pause
+        change = await self.persist(
+            lambda db: outbox.failed(db, self.lane, entry.id, reason=reason, pause=pause)
+        )
+        log.error("dead letter", entry=entry.id, conversation=entry.conversation_id, reason=reason)
+        if change is not None:
+            metrics.messages_failed.inc()
+            self.means.notifier.ring(change)
+        return pause
+
+    async def give_back(self) -> float:
+        """The call was a preparation: the entry itself is for the next turn."""
+        pause = self.pause
+        await self.persist(lambda db: groups.give_back(db, self.lane, pause=pause))
+        return pause
+
+    async def put_back(
+        self,
+        reason: str,
+        *,
+        pause: float | None = None,
+        delay: float = 0,
+        attempt: bool = False,
+        trouble: str | None = None,
+        called: bool = True,
+    ) -> float:
+        """The entry was not said and is due again after `delay` seconds.
+
+        `trouble` is why the whole group refuses us; a call that was not made costs no slot.
+        """
+        waits = self.pause if pause is None else pause
+        if trouble is not None:
+            log.error("the group refuses us", group=self.lane.group_id, reason=trouble, again_in=waits)
+        await self.persist(
+            lambda db: outbox.put_back(
+                db, self.lane, self.entry.id, reason=reason, pause=waits, delay=delay,
+                attempt=attempt, trouble=trouble, called=called,
+            )
+        )  # fmt: skip
+        return waits
+
+    async def suspend(self, reason: str, trouble: str, *, called: bool = True) -> float:
+        """Leave the group alone for a while, longer each time, until it is mended."""
+        pause = groups.patience(self.lane.trouble_count)
+        return await self.put_back(reason, pause=pause, trouble=trouble, called=called)
+
+    async def persist(self, settle: Callable[[Connection], Awaitable[T]]) -> T:
+        """Commit what a call gave; a database that restarts meanwhile must not make us say it twice.
+
+        Settling again is harmless: it changes nothing once it is done, or when the lane is lost.
+        """
+
+        async def once() -> T:
+            async with self.means.db.statement() as db:
+                return await settle(db)
+
+        return await insist(once)
+
+    async def persist_all(self, settle: Callable[[Connection], Awaitable[T]]) -> T:
+        """The same for what takes several statements: all of them or none."""
+
+        async def once() -> T:
+            async with self.means.db.begin() as db:
+                return await settle(db)
+
+        return await insist(once)
