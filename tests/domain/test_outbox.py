@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from tests.domain.conftest import BOT, CHAT, Desk, new_desk, pass_time
 from topicwire.db import Connection, Database
-from topicwire.domain import conversations, groups, outbox, topics
-from topicwire.domain.groups import Lane, LaneLost
+from topicwire.domain import conversations, groups, lanes, outbox, topics
+from topicwire.domain.lanes import Lane, LaneLost
 from topicwire.domain.outbox import Entry, Notice
 
 KEEP = 19
@@ -82,9 +82,9 @@ async def test_a_lease_runs_out_and_is_given_back(desk: Desk, db: Connection) ->
     second, _ = await taken(db, desk)
     assert second.fence == first.fence + 1
     with pytest.raises(LaneLost):  # too late: it is not the first one's any more
-        await groups.give_back(db, first, pause=0)
+        await lanes.give_back(db, first, pause=0)
     assert await nothing_to_take(db, desk)
-    await groups.give_back(db, second, pause=0)
+    await lanes.give_back(db, second, pause=0)
     third, again = await taken(db, desk)
     assert (third.fence, again.id) == (second.fence + 1, entry.id)
 
@@ -92,7 +92,7 @@ async def test_a_lease_runs_out_and_is_given_back(desk: Desk, db: Connection) ->
 async def test_a_paused_lane_is_not_taken(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     lane, _ = await taken(db, desk)
-    await groups.give_back(db, lane, pause=5)
+    await lanes.give_back(db, lane, pause=5)
     assert await nothing_to_take(db, desk)
     assert await outbox.due_groups(db) == []
     await pass_time(db, desk.group_id, 6)
@@ -105,7 +105,7 @@ async def test_an_entry_knows_whether_its_topic_is_ready(desk: Desk, db: Connect
     lane, entry = await taken(db, desk)
     assert (entry.kind, entry.text, entry.ready, entry.topic_id) == ("message", "one", False, None)
     await desk.give_topic("ann", 10)
-    await groups.give_back(db, lane, pause=0)
+    await lanes.give_back(db, lane, pause=0)
     lane, entry = await taken(db, desk)
     assert (entry.ready, entry.topic_id, entry.topic_name, entry.topic_opened) == (True, 10, "ann", False)
     await outbox.relayed(db, lane, entry.id, message_id=1, pause=0)
@@ -204,8 +204,8 @@ async def test_a_lost_lane_changes_nothing(desk: Desk, db: Connection) -> None:
         lambda: outbox.failed(db, lost, entry.id, reason="no", pause=0),
         lambda: outbox.put_back(db, lost, entry.id, reason="no", pause=60, trouble="kicked"),
         lambda: outbox.put_back(db, lost, entry.id, reason="no", pause=60, called=False),
-        lambda: groups.give_back(db, lost, pause=60),
-        lambda: groups.another_call(db, lost),
+        lambda: lanes.give_back(db, lost, pause=60),
+        lambda: lanes.another_call(db, lost),
     ]
     for attempt in attempts:
         with pytest.raises(LaneLost):
@@ -233,7 +233,7 @@ async def test_another_call_renews_the_lease(desk: Desk, db: Connection) -> None
     await desk.say("one")
     lane, _ = await taken(db, desk)
     await pass_time(db, desk.group_id, 14)
-    await groups.another_call(db, lane)
+    await lanes.another_call(db, lane)
     await pass_time(db, desk.group_id, 14)
     assert await nothing_to_take(db, desk)
     await pass_time(db, desk.group_id, 2)
@@ -250,7 +250,7 @@ async def test_the_window_remembers_answers_and_no_more_than_it_must(desk: Desk,
         counts.append(len(lane.calls))
         assert list(lane.calls) == sorted(lane.calls)
         assert all(call < lane.now for call in lane.calls)
-        await groups.give_back(db, lane, pause=0)
+        await lanes.give_back(db, lane, pause=0)
     assert counts == [0, 1, 2, 3, 3, 3]
 
 
@@ -281,7 +281,7 @@ async def test_trouble_is_counted_until_a_call_succeeds(desk: Desk, db: Connecti
 
 
 def test_patience_doubles_up_to_a_minute() -> None:
-    assert [groups.patience(count) for count in (0, 1, 2, 3, 4, 5, 6, 7, 1000)] == [
+    assert [lanes.patience(count) for count in (0, 1, 2, 3, 4, 5, 6, 7, 1000)] == [
         5, 10, 20, 40, 60, 60, 60, 60, 60,
     ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from tests.relay.conftest import STRICT, Quiet
 from topicwire.db import Database
 from topicwire.domain import conversations, inbox, outbox
 from topicwire.domain import topics as domain_topics
-from topicwire.domain.groups import Lane
+from topicwire.domain.lanes import Lane
 from topicwire.relay import topics
 from topicwire.relay.channel import (
     Channel,

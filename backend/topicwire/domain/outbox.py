@@ -36,7 +36,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from topicwire.db import Connection, metadata
 from topicwire.domain.conversations import MESSAGE_COLUMNS, Change, message_of
-from topicwire.domain.groups import ASKED_TOPIC_WAITS, LEASE, NOT_CALLED, REFUSED, SUCCEEDED, Lane, LaneLost
+from topicwire.domain.lanes import ASKED_TOPIC_WAITS, LEASE, NOT_CALLED, REFUSED, SUCCEEDED, Lane, LaneLost
 
 outbox = Table(
     "outbox",

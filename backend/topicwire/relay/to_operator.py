@@ -23,8 +23,8 @@ import structlog
 
 from topicwire import metrics
 from topicwire.db import Database
-from topicwire.domain import groups, installation, outbox
-from topicwire.domain.groups import Lane, LaneLost
+from topicwire.domain import groups, installation, lanes, outbox
+from topicwire.domain.lanes import Lane, LaneLost
 from topicwire.domain.outbox import Entry
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
@@ -115,7 +115,7 @@ class ToOperator:
         """One call for an entry, and what follows from it; the seconds for which the lane pauses."""
         channel = self.channel(lane.bot_id)
         if channel is None:
-            return await self._not_called(lane, entry, groups.patience(lane.trouble_count), trouble="no_bot")
+            return await self._not_called(lane, entry, lanes.patience(lane.trouble_count), trouble="no_bot")
         if entry.left_over is not None:
             log.warning("a worker was interrupted, its message may be said twice", entry=entry.left_over)
         pause = await self._slot_of_bot(lane)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from topicwire import metrics
 from topicwire.db import Connection
-from topicwire.domain import conversations, groups, inbox, outbox, topics
+from topicwire.domain import conversations, groups, inbox, lanes, outbox, topics
 from topicwire.domain.conversations import Answer, Change
 from topicwire.domain.outbox import Discard
 from topicwire.relay.channel import (
@@ -137,7 +137,7 @@ async def _own_topic(db: Connection, bot_id: int, event: TopicChanged) -> Effect
     """Find out whose topic it is that we made, unless that is known."""
     if event.change != "created" or await topics.owner_of(db, chat_id=event.chat_id, topic_id=event.topic_id):
         return Effects()
-    group_id, asked = await groups.lock_asked_topic(db, bot_id=bot_id, chat_id=event.chat_id)
+    group_id, asked = await lanes.lock_asked_topic(db, bot_id=bot_id, chat_id=event.chat_id)
     if asked is None or asked.name != event.name:
         return await _late_topic(db, group_id, event)
     changes = await claim(
@@ -166,7 +166,7 @@ async def claim(
 
     Where it has got another one meanwhile, this one becomes an alias and is discarded.
     """
-    await groups.got_topic(db, group_id, conversation_id)
+    await lanes.got_topic(db, group_id, conversation_id)
     await topics.lock(db, chat_id=chat_id, topic_id=topic_id)
     if not await topics.claim(db, conversation_id, chat_id=chat_id, topic_id=topic_id, name=name):
         await _one_too_many(db, conversation_id, group_id=group_id, chat_id=chat_id, topic_id=topic_id)

@@ -14,9 +14,9 @@ import contextlib
 import structlog
 
 from topicwire.db import Connection
-from topicwire.domain import groups, outbox
+from topicwire.domain import lanes, outbox
 from topicwire.domain import topics as domain_topics
-from topicwire.domain.groups import ASKED_TOPIC_WAITS
+from topicwire.domain.lanes import ASKED_TOPIC_WAITS
 from topicwire.relay import to_visitor
 from topicwire.relay.channel import ChannelError, ChatRefused, Unchanged, Unknown
 from topicwire.relay.turn import Turn
@@ -34,14 +34,14 @@ async def create(turn: Turn) -> None:
     entry, lane = turn.entry, turn.lane
     conversation_id = entry.conversation_id or ""
     name = entry.topic_name or turn.means.wording.topic_name(entry.email, conversation_id)
-    if not await turn.persist(lambda db: groups.ask_for_topic(db, lane, conversation_id, name)):
+    if not await turn.persist(lambda db: lanes.ask_for_topic(db, lane, conversation_id, name)):
         return
     try:
         topic_id = await turn.channel.create_topic(lane.chat_id, name)
     except Unknown:
         raise
     except ChannelError:
-        await turn.persist(lambda db: groups.got_topic(db, lane.group_id, conversation_id))
+        await turn.persist(lambda db: lanes.got_topic(db, lane.group_id, conversation_id))
         raise
     missed = await turn.persist_all(
         lambda db: to_visitor.claim(

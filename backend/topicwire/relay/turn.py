@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from topicwire import metrics
 from topicwire.db import Connection, Database, insist
-from topicwire.domain import groups, outbox
-from topicwire.domain.groups import Lane
+from topicwire.domain import lanes, outbox
+from topicwire.domain.lanes import Lane
 from topicwire.domain.outbox import Entry
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
@@ -67,7 +67,7 @@ class Turn:
         """
         entry_id = self.entry.id if saying else None
         async with self.means.db.statement() as db:
-            await groups.another_call(db, self.lane, sending=entry_id)
+            await lanes.another_call(db, self.lane, sending=entry_id)
         self.lane = replace(self.lane, calls=(*self.lane.calls, self.now))
 
     # The ends of a turn
@@ -104,7 +104,7 @@ class Turn:
     async def give_back(self) -> float:
         """The call was a preparation: the entry itself is for the next turn."""
         pause = self.pause
-        await self.persist(lambda db: groups.give_back(db, self.lane, pause=pause))
+        await self.persist(lambda db: lanes.give_back(db, self.lane, pause=pause))
         return pause
 
     async def put_back(
@@ -134,7 +134,7 @@ class Turn:
 
     async def suspend(self, reason: str, trouble: str, *, called: bool = True) -> float:
         """Leave the group alone for a while, longer each time, until it is mended."""
-        pause = groups.patience(self.lane.trouble_count)
+        pause = lanes.patience(self.lane.trouble_count)
         return await self.put_back(reason, pause=pause, trouble=trouble, called=called)
 
     async def persist(self, settle: Callable[[Connection], Awaitable[T]]) -> T:
