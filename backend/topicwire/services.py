@@ -10,7 +10,7 @@ from topicwire.errors import UnavailableError
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
 from topicwire.relay import to_visitor
-from topicwire.relay.channel import Event, Wrote
+from topicwire.relay.channel import Event, Seen, Wrote
 from topicwire.relay.to_visitor import Effects
 
 log = structlog.get_logger()
@@ -24,33 +24,37 @@ class Services:
     jobs: Jobs
     notifier: Notifier
 
-    async def take_update(self, *, bot_id: int, update_id: int, event: Event | None) -> None:
+    async def take_update(
+        self, *, bot_id: int, update_id: int, event: Event | None, seen: Seen | None = None
+    ) -> None:
         """Commit to an update of the operators' side, then ring. Raises `UnavailableError`.
 
         An effect that fails the same way twice is a bug of ours: the update is kept as failed, since
         refusing it would make Telegram hold back the whole group for a day.
         """
         try:
-            effects = await self._take(bot_id, update_id, event)
+            effects = await self._take(bot_id, update_id, event, seen)
         except UnavailableError:
             raise
         except Exception:
             log.exception("an update's effect failed, trying once more", bot=bot_id, update=update_id)
-            effects = await self._take_or_keep(bot_id, update_id, event)
+            effects = await self._take_or_keep(bot_id, update_id, event, seen)
         self._ring(effects, bot_id, update_id)
 
-    async def _take(self, bot_id: int, update_id: int, event: Event | None) -> Effects:
+    async def _take(self, bot_id: int, update_id: int, event: Event | None, seen: Seen | None) -> Effects:
         if isinstance(event, Wrote):
             async with self.db.statement() as db:
                 taken = await to_visitor.take_answer(db, bot_id=bot_id, update_id=update_id, event=event)
             if taken is not None:
                 return taken
         async with self.db.begin() as db:
-            return await to_visitor.take(db, bot_id=bot_id, update_id=update_id, event=event)
+            return await to_visitor.take(db, bot_id=bot_id, update_id=update_id, event=event, seen=seen)
 
-    async def _take_or_keep(self, bot_id: int, update_id: int, event: Event | None) -> Effects:
+    async def _take_or_keep(
+        self, bot_id: int, update_id: int, event: Event | None, seen: Seen | None
+    ) -> Effects:
         try:
-            return await self._take(bot_id, update_id, event)
+            return await self._take(bot_id, update_id, event, seen)
         except UnavailableError:
             raise
         except Exception:

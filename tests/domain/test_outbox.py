@@ -8,31 +8,34 @@ from sqlalchemy import text
 
 from tests.domain.conftest import BOT, CHAT, Desk, new_desk, pass_time
 from topicwire.db import Connection, Database
-from topicwire.domain import conversations, groups, lanes, outbox, topics
+from topicwire.domain import conversations, groups, inbox, lanes, outbox, topics
 from topicwire.domain.lanes import Lane, LaneLost
 from topicwire.domain.outbox import Entry, Notice
 
-KEEP = 19
+RATE = (20, 60.0)
 
 
 async def taken(db: Connection, desk: Desk) -> tuple[Lane, Entry]:
     """The next turn, which there has to be."""
-    turn = await outbox.take(db, desk.group_id, keep=KEEP)
+    turn = await outbox.take(db, desk.group_id, rate=RATE)
     assert turn is not None
-    return turn
+    lane, entry = turn
+    assert entry is not None
+    return lane, entry
 
 
 async def nothing_to_take(db: Connection, desk: Desk) -> bool:
-    return await outbox.take(db, desk.group_id, keep=KEEP) is None
+    return await outbox.take(db, desk.group_id, rate=RATE) is None
 
 
 async def all_said(db: Connection, desk: Desk) -> list[str | None]:
     """Say everything that is due; what was said, in order."""
     said: list[str | None] = []
-    while turn := await outbox.take(db, desk.group_id, keep=KEEP):
+    while turn := await outbox.take(db, desk.group_id, rate=RATE):
         lane, entry = turn
+        assert entry is not None
         said.append(entry.text or entry.kind)
-        await outbox.relayed(db, lane, entry.id, message_id=1000 + len(said), pause=0)
+        await outbox.relayed(db, lane, [entry.id], message_id=1000 + len(said), pause=0)
     return said
 
 
@@ -40,9 +43,9 @@ async def test_a_lane_has_one_holder(desk: Desk, database: Database) -> None:
     await desk.say("one")
     await desk.say("two", by="ben")
 
-    async def take() -> tuple[Lane, Entry] | None:
+    async def take() -> tuple[Lane, Entry | None] | None:
         async with database.statement() as db:
-            return await outbox.take(db, desk.group_id, keep=KEEP)
+            return await outbox.take(db, desk.group_id, rate=RATE)
 
     turns = [turn for turn in await asyncio.gather(*(take() for _ in range(8))) if turn]
     assert [(lane.bot_id, lane.chat_id, lane.fence) for lane, _ in turns] == [(BOT, CHAT, 1)]
@@ -60,12 +63,13 @@ async def test_many_hands_say_everything_once(desk: Desk, database: Database) ->
     async def work() -> None:
         async with database.statement() as db:
             while len(said) < 30:
-                turn = await outbox.take(db, desk.group_id, keep=KEEP)
+                turn = await outbox.take(db, desk.group_id, rate=RATE)
                 if turn is not None:
                     lane, entry = turn
+                    assert entry is not None
                     said.append(entry.text or "")
                     await asyncio.sleep(0)
-                    await outbox.relayed(db, lane, entry.id, message_id=len(said), pause=0)
+                    await outbox.relayed(db, lane, [entry.id], message_id=len(said), pause=0)
 
     await asyncio.gather(*(work() for _ in range(4)))
     for who in ("ann", "ben"):
@@ -108,7 +112,7 @@ async def test_an_entry_knows_whether_its_topic_is_ready(desk: Desk, db: Connect
     await lanes.give_back(db, lane, pause=0)
     lane, entry = await taken(db, desk)
     assert (entry.ready, entry.topic_id, entry.topic_name, entry.topic_opened) == (True, 10, "ann", False)
-    await outbox.relayed(db, lane, entry.id, message_id=1, pause=0)
+    await outbox.relayed(db, lane, [entry.id], message_id=1, pause=0)
     await topics.found_closed(db, "ann")
     await desk.say("two")
     _, entry = await taken(db, desk)
@@ -122,8 +126,7 @@ async def test_within_a_conversation_first_in_is_first_out(desk: Desk, db: Conne
     for number, said in enumerate(("one", "two", "three"), 1):
         lane, entry = await taken(db, desk)
         assert entry.text == said
-        change = await outbox.relayed(db, lane, entry.id, message_id=100 + number, pause=0)
-        assert change is not None
+        (change,) = await outbox.relayed(db, lane, [entry.id], message_id=100 + number, pause=0)
         assert change.message is not None
         assert (change.rev, change.message.seq, change.message.state) == (3 + number, number, "relayed")
     assert await nothing_to_take(db, desk)
@@ -155,15 +158,14 @@ async def test_a_notice_needs_no_conversation(desk: Desk, db: Connection) -> Non
     await outbox.add_notice(db, desk.group_id, Notice("Hello “operators”", 7, 8))
     lane, entry = await taken(db, desk)
     assert (entry.kind, entry.ready, entry.body) == ("notice", True, Notice("Hello “operators”", 7, 8))
-    assert await outbox.relayed(db, lane, entry.id, message_id=1, pause=0) is None
+    assert await outbox.relayed(db, lane, [entry.id], message_id=1, pause=0) == []
 
 
 async def test_a_dead_letter_tells_its_visitor_and_a_repeat_revives_it(desk: Desk, db: Connection) -> None:
     await desk.say("cursed", client_id="c")
     await desk.give_topic("ann", 10)
     lane, entry = await taken(db, desk)
-    change = await outbox.failed(db, lane, entry.id, reason="Telegram said so", pause=0)
-    assert change is not None
+    (change,) = await outbox.failed(db, lane, entry.id, reason="Telegram said so", pause=0)
     assert change.message is not None
     assert (change.rev, change.message.state) == (2, "failed")
     assert await nothing_to_take(db, desk)
@@ -176,20 +178,56 @@ async def test_a_dead_letter_tells_its_visitor_and_a_repeat_revives_it(desk: Des
     assert await all_said(db, desk) == ["cursed"]
 
 
-async def test_what_a_predecessor_left_is_said_again(desk: Desk, db: Connection) -> None:
+async def test_what_a_predecessor_left_is_in_doubt(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     await desk.say("two")
-    await desk.give_topic("ann", 10)
+    await desk.say("ben's", by="ben")
+    for conversation, topic in (("ann", 10), ("ben", 11)):
+        await desk.give_topic(conversation, topic)
+    await inbox.take(db, bot_id=BOT, update_id=1, chat_id=CHAT, message_id=77)
     _, left = await taken(db, desk)
-    assert left.left_over is None
     assert await outbox.due_groups(db) == []  # somebody has it, as far as anybody knows
     await pass_time(db, desk.group_id, 16)
     assert await outbox.due_groups(db) == [desk.group_id]
+    turn = await outbox.take(db, desk.group_id, rate=RATE)
+    assert turn is not None
+    lane, entry = turn
+    assert (entry, lane.taken_over) == (None, True)
+    (doubt,) = lane.doubts
+    assert (doubt.entries, doubt.after) == ((left.id,), 77)
+    await lanes.looked(db, lane, left=lane.doubts, message_id=None, again_in=20, pause=0)
+    lane, entry = await taken(db, desk)  # the others go on
+    assert entry.text == "ben's"
+    await outbox.relayed(db, lane, [entry.id], message_id=80, pause=0)
+    assert await nothing_to_take(db, desk)
+    await db.execute(text("UPDATE groups SET doubt_due = now()"))
+    assert await outbox.due_groups(db) == [desk.group_id]
+    turn = await outbox.take(db, desk.group_id, rate=RATE)
+    assert turn is not None
+    lane, _ = turn
+    assert (lane.taken_over, list(lane.ours)) == (False, [80])
+    assert await lanes.seen_since(db, lane, 77) == [80]
+    (change,) = await outbox.adopted(db, lane, doubt.entries, message_id=79)
+    assert (change.conversation_id, change.message and change.message.state) == ("ann", "relayed")
+    await lanes.looked(db, lane, left=(), message_id=79, again_in=None, pause=0)
     lane, entry = await taken(db, desk)
-    assert (entry.text, entry.left_over) == ("one", left.id)
-    await outbox.relayed(db, lane, entry.id, message_id=1, pause=0)
-    _, entry = await taken(db, desk)
-    assert (entry.text, entry.left_over) == ("two", None)
+    assert (entry.text, lane.doubts, lane.known_id, list(lane.ours)) == ("two", (), 80, [])
+
+
+async def test_a_second_doubt_holds_everybody(desk: Desk, db: Connection) -> None:
+    for topic, who in enumerate(("ann", "ben", "cleo"), 10):
+        await desk.say("one", by=who)
+        await desk.give_topic(who, topic)
+    for _ in range(2):
+        lane, _ = await taken(db, desk)
+        await lanes.doubt(db, lane, pause=0)
+        await lanes.doubt(db, lane, pause=0)  # again, as after a commit that was not confirmed
+        turn = await outbox.take(db, desk.group_id, rate=RATE)
+        assert turn is not None
+        lane, _ = turn
+        await lanes.looked(db, lane, left=lane.doubts, message_id=None, again_in=20, pause=0)
+    assert len(lane.doubts) == 2
+    assert await nothing_to_take(db, desk)
 
 
 async def test_a_lost_lane_changes_nothing(desk: Desk, db: Connection) -> None:
@@ -197,21 +235,29 @@ async def test_a_lost_lane_changes_nothing(desk: Desk, db: Connection) -> None:
     await desk.give_topic("ann", 10)
     lost, entry = await taken(db, desk)
     await pass_time(db, desk.group_id, 16)
-    lane, _ = await taken(db, desk)
+    turn = await outbox.take(db, desk.group_id, rate=RATE)
+    assert turn is not None
+    lane, _ = turn
     before = await _everything(db)
     attempts: list[Callable[[], Awaitable[object]]] = [
-        lambda: outbox.relayed(db, lost, entry.id, message_id=1, pause=0),
+        lambda: outbox.relayed(db, lost, [entry.id], message_id=1, pause=0),
         lambda: outbox.failed(db, lost, entry.id, reason="no", pause=0),
         lambda: outbox.put_back(db, lost, entry.id, reason="no", pause=60, trouble="kicked"),
         lambda: outbox.put_back(db, lost, entry.id, reason="no", pause=60, called=False),
         lambda: lanes.give_back(db, lost, pause=60),
         lambda: lanes.another_call(db, lost),
+        lambda: lanes.say_together(db, lost, [entry.id]),
+        lambda: lanes.ask_for_topic(db, lost, "ann", "Ann"),
+        lambda: lanes.doubt(db, lost, pause=60),
+        lambda: lanes.looked(db, lost, left=(), message_id=9, again_in=None, pause=0),
+        lambda: outbox.adopted(db, lost, [entry.id], message_id=9),
+        lambda: outbox.done(db, lost, entry.id, pause=0, called=True),
     ]
     for attempt in attempts:
         with pytest.raises(LaneLost):
             await attempt()
     assert await _everything(db) == before
-    await outbox.relayed(db, lane, entry.id, message_id=1, pause=0)
+    await outbox.relayed(db, lane, [entry.id], message_id=1, pause=0)
 
 
 async def _everything(db: Connection) -> list[object]:
@@ -224,8 +270,8 @@ async def test_settling_twice_changes_nothing_more(desk: Desk, db: Connection) -
     await desk.say("one")
     await desk.give_topic("ann", 10)
     lane, entry = await taken(db, desk)
-    assert await outbox.relayed(db, lane, entry.id, message_id=1, pause=0) is not None
-    assert await outbox.relayed(db, lane, entry.id, message_id=1, pause=0) is None
+    assert await outbox.relayed(db, lane, [entry.id], message_id=1, pause=0) != []
+    assert await outbox.relayed(db, lane, [entry.id], message_id=1, pause=0) == []
     assert await desk.counters() == (1, 2, 1)
 
 
@@ -244,7 +290,7 @@ async def test_the_window_remembers_answers_and_no_more_than_it_must(desk: Desk,
     await desk.say("one")
     counts = []
     for _ in range(6):
-        turn = await outbox.take(db, desk.group_id, keep=3)
+        turn = await outbox.take(db, desk.group_id, rate=(4, 60.0))
         assert turn is not None
         lane, _ = turn
         counts.append(len(lane.calls))
@@ -273,7 +319,7 @@ async def test_trouble_is_counted_until_a_call_succeeds(desk: Desk, db: Connecti
     await outbox.put_back(db, lane, entry.id, reason="a fault of another kind", pause=0)
     lane, entry = await taken(db, desk)
     assert lane.trouble_count == 3
-    await outbox.relayed(db, lane, entry.id, message_id=1, pause=0)
+    await outbox.relayed(db, lane, [entry.id], message_id=1, pause=0)
     assert await groups.wake(db, bot_id=BOT, chat_id=CHAT) is None
     await desk.say("two")
     lane, _ = await taken(db, desk)

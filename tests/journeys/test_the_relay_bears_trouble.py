@@ -66,7 +66,8 @@ async def test_passing_faults_are_waited_out(shop: Shop) -> None:
             await visitor.say("trouble")
             await visitor.say("behind it")
             await eventually(lambda: _was_refused(line), "it is refused")
-        await visitor.expect("relayed", seq=3)
+        async with shop.house.time_flies():  # perhaps it was said all the same
+            await visitor.expect("relayed", seq=3)
         texts = await shop.operators.texts(await shop.topic_of(visitor))
         assert [text.rpartition("\n")[2] for text in texts] == ["before", "trouble", "behind it"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pytest
 from arq.connections import ArqRedis
@@ -13,7 +14,7 @@ from topicwire.embedded import Servers
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
 from topicwire.ratelimit import Budget
-from topicwire.relay.channel import Channel, GroupState, Sent, Text
+from topicwire.relay.channel import Channel, GroupState, Rejected, Sent, Text
 from topicwire.relay.to_operator import ToOperator
 from topicwire.settings import Rate
 from topicwire.telegram import formatting
@@ -27,9 +28,11 @@ class Quiet:
     asked: list[str] = field(default_factory=list)
     errors: dict[str, list[Exception]] = field(default_factory=dict)
     meanwhile: Callable[[str], Awaitable[None]] | None = None  # what happens while a call is under way
+    refuses: str = ""  # words that it never takes
     trouble: str | None = None  # what a look at the group shows
     topics: int = 100
     messages: int = 1000
+    unanswered: int = 0  # the id of a message of ours of which we were not told
 
     async def _call(self, method: str) -> None:
         self.asked.append(method)
@@ -42,6 +45,8 @@ class Quiet:
         self, chat_id: int, topic_id: int | None, text: Text, *, reply_to: int | None = None
     ) -> Sent:
         await self._call("send")
+        if self.refuses and self.refuses in text.text:
+            raise Rejected("MESSAGE_IS_CURSED")
         self.said.append((topic_id, text.text))
         self.messages += 1
         return Sent(self.messages)
@@ -69,6 +74,12 @@ class Quiet:
 
     async def delete_message(self, chat_id: int, message_id: int) -> None:
         await self._call(f"delete_message {message_id}")
+
+    async def whose(self, chat_id: int, message_id: int) -> Literal["ours", "theirs", "nobody's"]:
+        await self._call("whose")
+        if message_id == self.unanswered or 1000 < message_id <= self.messages:
+            return "ours"
+        return "nobody's"
 
     async def show_typing(self, chat_id: int, topic_id: int) -> None:
         await self._call("show_typing")

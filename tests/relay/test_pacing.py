@@ -14,7 +14,7 @@ rates = st.builds(Rate, st.integers(1, 25), st.floats(0.1, 120))
 
 def test_without_a_rate_nothing_waits() -> None:
     assert pacing.wait([START] * 100, START, None) == 0
-    assert pacing.kept(None) == 0
+    assert pacing.window(None) is None
 
 
 def test_a_full_window_waits_for_its_oldest_answer() -> None:
@@ -45,7 +45,7 @@ def test_no_window_ever_holds_more_than_the_rate(rate: Rate, calls: list[tuple[f
         began = now
         now += timedelta(seconds=lasts)
         spans.append((began, now))
-        answers = [*answers, now][-pacing.kept(rate) - 1 :]
+        answers = [*answers, now][-rate.calls :]
     window = timedelta(seconds=rate.seconds)
     for index in range(len(spans) - rate.calls):
         (_, first_answer), (next_began, _) = spans[index], spans[index + rate.calls]

@@ -13,11 +13,10 @@ from tests.relay.conftest import STRICT, Quiet
 from topicwire.db import Database
 from topicwire.domain import conversations, inbox, outbox
 from topicwire.domain import topics as domain_topics
-from topicwire.domain.lanes import Lane
-from topicwire.relay import topics
+from topicwire.domain.lanes import Doubt, Lane, LaneLost
+from topicwire.relay import saying, topics
 from topicwire.relay.channel import (
     Channel,
-    ChannelError,
     ChatMoved,
     ChatRefused,
     NotReached,
@@ -26,10 +25,12 @@ from topicwire.relay.channel import (
     TopicGone,
     Unchanged,
     Unknown,
+    Unreliable,
     Wait,
     Wrote,
 )
 from topicwire.relay.channel import Text as Words
+from topicwire.relay.doubts import judge
 from topicwire.relay.fates import backoff
 from topicwire.relay.to_operator import ToOperator
 from topicwire.relay.turn import Turn
@@ -47,12 +48,20 @@ async def states(desk: Desk) -> dict[str, str]:
 
 
 async def overtake(desk: Desk, seconds: float) -> None:
-    """Let time pass for the group and its entries."""
+    """Let time pass for the group, its doubts and its entries."""
     async with desk.database.begin() as db:
         await pass_time(db, desk.group_id, seconds)
+        await db.execute(text(_AGE_DOUBTS), {"s": seconds})
         await db.execute(
             text("UPDATE outbox SET not_before = not_before - make_interval(secs => :s)"), {"s": seconds}
         )
+
+
+_AGE_DOUBTS = """
+    UPDATE groups SET doubt_due = doubt_due - make_interval(secs => :s), doubts = (
+      SELECT jsonb_agg(jsonb_set(d, '{at}', to_jsonb((d ->> 'at')::float8 - :s)))
+      FROM jsonb_array_elements(doubts) d)
+    WHERE doubts <> '[]'"""
 
 
 async def pause(desk: Desk) -> float:
@@ -120,9 +129,10 @@ async def test_the_groups_own_budget_pauses_the_lane(
 ) -> None:
     relay = replace(relay, group_rate=STRICT)
     for number in range(4):
-        await desk.say(f"message {number}")
+        await desk.say(f"message {number}", by=f"visitor {number}")
+        await desk.give_topic(f"visitor {number}", 10 + number)
     await relay.drain(desk.group_id)
-    assert channel.asked == ["create_topic", "send", "send"]
+    assert channel.asked == ["send"] * 3
     assert 50 < await pause(desk) <= 60
     await relay.jobs._task  # type: ignore[misc]
     (job,) = await arq.queued_jobs()
@@ -132,6 +142,67 @@ async def test_the_groups_own_budget_pauses_the_lane(
         await db.execute(text("UPDATE groups SET calls = '{}', not_before = NULL"))
     await relay.drain(desk.group_id)
     assert words(channel) == [f"message {number}" for number in range(4)]
+
+
+# Several messages in one
+
+
+async def test_a_lane_that_is_behind_says_in_one_message_what_belongs_together(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    relay = replace(relay, group_rate=STRICT)
+    for number in range(4):
+        await desk.say(f"message {number}")
+    await relay.drain(desk.group_id)
+    assert channel.asked == ["create_topic", "send"]
+    ((_, said),) = channel.said
+    assert said == "message 0\nmessage 1\nmessage 2\nmessage 3"
+    assert set((await states(desk)).values()) == {"relayed"}
+    async with desk.database.statement() as db:
+        rows = (
+            await db.execute(text("SELECT seq, rev, telegram_message_id FROM messages ORDER BY seq"))
+        ).all()
+    assert [tuple(row) for row in rows] == [(seq, 4 + seq, 1001) for seq in (1, 2, 3, 4)]
+    await desk.answer("to the last", reply_to=1001)
+    async with desk.database.statement() as db:
+        assert (await db.execute(text("SELECT reply_to FROM messages WHERE seq = 5"))).scalar_one() == 4
+
+
+async def test_a_lane_that_is_not_behind_says_each_by_itself(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    relay = replace(relay, group_rate=Rate(20, 60))
+    for number in range(10):
+        await desk.say(f"message {number}")
+    await relay.drain(desk.group_id)
+    assert words(channel) == [f"message {number}" for number in range(10)]
+
+
+async def test_only_what_fits_is_said_together(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    relay = replace(relay, group_rate=STRICT)
+    for letter in "abc":
+        await desk.say(letter * 2047)
+    await desk.give_topic("ann", 10)
+    async with desk.database.begin() as db:
+        await db.execute(text("UPDATE conversations SET topic_opened = true"))
+    for number in range(20):
+        await desk.say("ben's", by=f"ben {number}")
+    await relay.drain(desk.group_id)
+    assert ("a" * 2047 + "\n" + "b" * 2047) in [said for _, said in channel.said]
+
+
+async def test_who_is_refused_in_company_goes_alone(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    relay = replace(relay, group_rate=Rate(4, 60))
+    for said in ("one", "cursed", "three", "four", "five"):
+        await desk.say(said)
+    await desk.give_topic("ann", 10)
+    channel.refuses = "cursed"
+    for _ in range(2):
+        await relay.drain(desk.group_id)
+        async with desk.database.begin() as db:
+            await db.execute(text("UPDATE groups SET calls = '{}', not_before = NULL"))
+    assert words(channel) == ["one", "three", "four", "five"]
+    assert (await states(desk))["cursed"] == "failed"
 
 
 async def test_the_bots_budget_is_shared_and_costs_the_group_nothing(
@@ -166,14 +237,13 @@ async def test_told_to_wait_the_whole_lane_waits(relay: ToOperator, channel: Qui
     assert words(channel) == ["one", "ben's"]
 
 
-@pytest.mark.parametrize("fault", [NotReached("no connection"), Unknown("no answer in time")])
 async def test_a_passing_fault_holds_its_conversation_only(
-    relay: ToOperator, channel: Quiet, desk: Desk, fault: ChannelError
+    relay: ToOperator, channel: Quiet, desk: Desk
 ) -> None:
     await desk.say("one")
     await desk.say("two")
     await desk.say("ben's", by="ben")
-    channel.errors["send"] = [fault]
+    channel.errors["send"] = [NotReached("no connection")]
     await relay.drain(desk.group_id)
     assert words(channel) == ["ben's"]
     assert await pause(desk) == 0
@@ -275,14 +345,135 @@ async def test_a_chat_that_moved_is_followed(relay: ToOperator, channel: Quiet, 
         assert await domain_topics.owner_of(db, chat_id=CHAT, topic_id=10) == "ann"
 
 
+# Calls that nobody answers
+
+
+async def test_a_message_that_was_said_is_found_and_adopted(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    await desk.say("two")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    channel.unanswered = 3  # others have written 1 and 2, which we have not been told yet
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["two"]
+    assert set((await states(desk)).values()) == {"relayed"}
+    async with desk.database.statement() as db:
+        found = await db.execute(text("SELECT telegram_message_id FROM messages ORDER BY seq"))
+        assert [row.telegram_message_id for row in found] == [3, 1001]
+
+
+async def test_a_message_that_was_not_said_is_said_again_half_a_minute_later(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    for who, said in (("ann", "one"), ("ann", "two"), ("ben", "ben's")):
+        await desk.say(said, by=who)
+    await desk.give_topic("ann", 10)
+    await desk.give_topic("ben", 11)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["ben's"]  # the others go on
+    await overtake(desk, 29)
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["ben's"]
+    await overtake(desk, 2)
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["ben's", "one", "two"]
+    assert not any("repeated" in said for _, said in channel.said)
+
+
+async def test_nothing_is_lost_where_nothing_can_be_found_out(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    channel.errors["whose"] = [Unreliable("it was accepted")]
+    await relay.drain(desk.group_id)
+    ((_, said),) = channel.said
+    assert said.startswith("(possibly repeated)\n")
+    assert await states(desk) == {"one": "relayed"}
+
+
+async def test_a_batch_that_was_said_is_adopted_as_a_whole(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    relay = replace(relay, group_rate=Rate(8, 60))
+    for number in range(9):
+        await desk.say(f"message {number}")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    channel.unanswered = 1
+    await relay.drain(desk.group_id)
+    assert channel.said == []
+    assert set((await states(desk)).values()) == {"relayed"}
+
+
+async def test_looking_waits_as_it_is_told(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    channel.errors["whose"] = [Wait("Too Many Requests: retry after 7", 7)]
+    channel.unanswered = 1
+    await relay.drain(desk.group_id)
+    assert await states(desk) == {"one": "accepted"}
+    await overtake(desk, 8)
+    await relay.drain(desk.group_id)
+    assert (await states(desk), channel.said) == ({"one": "relayed"}, [])
+
+
+FIRST, SECOND = Doubt((1,), after=10, at=100.0), Doubt((2,), after=12, at=115.0)
+
+
+@pytest.mark.parametrize(
+    ("doubts", "found", "now", "verdicts"),
+    [
+        ([FIRST], [], 129, ["wait"]),
+        ([FIRST], [], 130, ["again"]),
+        ([FIRST], [11], 101, ["adopt 11"]),
+        ([FIRST, SECOND], [], 129, ["wait", "wait"]),
+        ([FIRST, SECOND], [], 130, ["again", "wait"]),
+        ([FIRST, SECOND], [], 145, ["again", "again"]),
+        ([FIRST, SECOND], [11, 13], 116, ["adopt 11", "adopt 13"]),
+        ([FIRST, SECOND], [13, 14], 116, ["adopt 13", "adopt 14"]),
+        ([FIRST, SECOND], [11], 120, ["adopt 11", "wait"]),
+        ([FIRST, SECOND], [11], 145, ["adopt 11", "again"]),
+        ([FIRST, SECOND], [13], 144, ["wait", "wait"]),  # it may be of either
+        ([FIRST, SECOND], [13], 145, ["repeat", "repeat"]),
+    ],
+)
+def test_the_verdict_on_calls_in_doubt(
+    doubts: list[Doubt], found: list[int], now: float, verdicts: list[str]
+) -> None:
+    judged = judge(doubts, found, now)
+    assert [f"{one.kind} {one.message_id or ''}".strip() for one in judged] == verdicts
+
+
+async def test_a_process_that_was_frozen_does_not_speak(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    """Somebody else has the lane by now: what it was about to say, the other may have said."""
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    turn = await begin(relay, channel, desk)
+    turn.renewed -= 4
+    with pytest.raises(LaneLost):
+        await saying.carry_out(turn)
+    assert channel.asked == []
+
+
 async def test_a_lane_that_was_lost_says_no_more(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
     """As when a process was frozen for longer than its lease: what it was told late changes nothing."""
-    lanes: list[Lane] = []
+    lost: list[Lane] = []
 
     async def meanwhile(method: str) -> None:
-        if method == "send" and not lanes:
+        if method == "send" and not lost:
             await overtake(desk, 16)
-            lanes.append((await the_turn(desk))[0])
+            async with desk.database.statement() as db:
+                turn = await outbox.take(db, desk.group_id)
+            assert turn is not None
+            lost.append(turn[0])
 
     await desk.say("one")
     await desk.say("two")
@@ -321,14 +512,17 @@ async def test_there_is_no_typing_without_a_topic(relay: ToOperator, channel: Qu
 
 async def the_turn(desk: Desk) -> tuple[Lane, outbox.Entry]:
     async with desk.database.statement() as db:
-        turn = await outbox.take(db, desk.group_id, keep=19)
+        turn = await outbox.take(db, desk.group_id, rate=(20, 60))
     assert turn is not None
-    return turn
+    lane, entry = turn
+    assert entry is not None
+    return lane, entry
 
 
 async def begin(relay: ToOperator, channel: Channel, desk: Desk) -> Turn:
     lane, entry = await the_turn(desk)
-    return Turn(relay.means, lane, entry, channel, time.monotonic())
+    now = time.monotonic()
+    return Turn(means=relay.means, lane=lane, voice=channel, began=now, renewed=now, entry=entry)
 
 
 async def test_who_loses_a_topic_keeps_it_as_an_alias_then_deletes_it(

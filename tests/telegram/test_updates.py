@@ -63,6 +63,7 @@ def test_a_message_in_a_topic() -> None:
         9,
         CHAT,
         77,
+        2001,
         Wrote(CHAT, 77, 2001, 1790000000, "Ann", Text("Hello")),
     )
 
@@ -253,7 +254,7 @@ def test_other_commands_are_ordinary_words(text: str) -> None:
 def test_our_own_membership(status: str, admin: bool) -> None:
     member = {"chat": {"id": CHAT}, "new_chat_member": {"status": status, "user": {"id": BOT}}}
     raw = json.dumps({"update_id": 9, "my_chat_member": member}).encode()
-    assert decode(raw, bot_id=BOT) == Update(9, CHAT, None, MembershipChanged(CHAT, status, admin))
+    assert decode(raw, bot_id=BOT) == Update(9, CHAT, event=MembershipChanged(CHAT, status, admin))
 
 
 def test_a_private_chat_is_no_group() -> None:

@@ -51,6 +51,7 @@ conversations = Table(
     Column("topic_renamed", Boolean, nullable=False, server_default="false"),  # by an operator: it stays
     Column("topic_closed", Boolean, nullable=False, server_default="false"),
     Column("topic_opened", Boolean, nullable=False, server_default="false"),  # its head was said
+    Column("served_at", DateTime(timezone=True)),  # when one of its messages was relayed last
     Column("email", Text),
     Column("name", Text),
     Column("locale", Text),
@@ -424,11 +425,10 @@ _DESCRIBE = text(
       FROM before WHERE c.id = before.id
       RETURNING c.id, c.project_id, c.topic_renamed, c.email IS DISTINCT FROM before.email AS another
     )
-    INSERT INTO outbox (group_id, conversation_id, kind)
-    SELECT g.id, d.id, 'rename' FROM described d LEFT JOIN groups g ON g.project_id = d.project_id
-    WHERE d.another AND NOT d.topic_renamed AND NOT EXISTS (
-      SELECT 1 FROM outbox o WHERE o.conversation_id = d.id AND o.kind = 'rename' AND o.state = 'accepted'
-        AND o.id IS DISTINCT FROM g.sending)
+    INSERT INTO outbox (group_id, conversation_id, kind, priority)
+    SELECT g.id, d.id, 'rename', 1 FROM described d LEFT JOIN groups g ON g.project_id = d.project_id
+    WHERE d.another AND NOT d.topic_renamed AND (g.lease_until > now() OR NOT EXISTS (
+      SELECT 1 FROM outbox o WHERE o.conversation_id = d.id AND o.kind = 'rename' AND o.state = 'accepted'))
     RETURNING group_id
     """
 )

@@ -15,7 +15,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from topicwire.db import Connection, metadata
 from topicwire.errors import RefusedError
@@ -31,7 +31,16 @@ groups = Table(
     Column("fence", BigInteger, nullable=False, server_default="0"),
     Column("lease_until", DateTime(timezone=True)),
     Column("not_before", DateTime(timezone=True)),
-    Column("sending", BigInteger),  # the outbox entry whose call is under way
+    # The call that says something: the outbox entries that it says, when it began, and the highest id
+    # of a message in the chat that we had seen by then.
+    Column("sending", ARRAY(BigInteger)),
+    Column("sent_at", DateTime(timezone=True)),
+    Column("sent_after", BigInteger),
+    Column("known_id", BigInteger, nullable=False, server_default="0"),  # the highest that we were given
+    Column("doubts", JSONB, nullable=False, server_default="[]"),  # such calls that nobody answered
+    Column("doubt_due", DateTime(timezone=True)),  # when to look for their messages
+    Column("ours", ARRAY(BigInteger), nullable=False, server_default="{}"),  # ids given since the first doubt
+    Column("turns", Integer, nullable=False, server_default="0"),
     Column("calls", ARRAY(DateTime(timezone=True)), nullable=False, server_default="{}"),
     Column("trouble", Text),  # why the group refuses us, while it does
     Column("trouble_count", Integer, nullable=False, server_default="0"),

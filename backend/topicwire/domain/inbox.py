@@ -1,6 +1,6 @@
 """The inbox: every update of a bot once, and those whose effect still has to wait.
 
-done       its effect is committed; only the key is kept
+done       its effect is committed; the key is kept, and which message of which group it told
 waiting    it belongs to a topic that nobody owns yet; replayed when the topic is claimed
 command    it needs a call to Telegram, which only a worker may make
 """
@@ -31,22 +31,29 @@ inbox = Table(
     Column("state", Text, nullable=False, server_default="done"),
     Column("chat_id", BigInteger),
     Column("topic_id", BigInteger),
+    Column("message_id", BigInteger),  # of whatever message of a group it told
     Column("body", JSONB),  # the event, until it is done
     Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
     PrimaryKeyConstraint("bot_id", "update_id"),
     Index("ix_inbox_waiting", "chat_id", "topic_id", "update_id", postgresql_where=text("state = 'waiting'")),
+    Index("ix_inbox_seen", "chat_id", "message_id", postgresql_where=text("message_id IS NOT NULL")),
     Index("ix_inbox_command", "bot_id", "update_id", postgresql_where=text("state = 'command'")),
 )
 
 _TAKE = text(
-    "INSERT INTO inbox (bot_id, update_id) VALUES (:bot, :update) ON CONFLICT DO NOTHING RETURNING update_id"
+    """
+    INSERT INTO inbox (bot_id, update_id, chat_id, message_id) VALUES (:bot, :update, :chat, :message)
+    ON CONFLICT DO NOTHING RETURNING update_id
+    """
 )
 
 
-async def take(db: Connection, *, bot_id: int, update_id: int) -> bool:
-    """Note that an update came; False when it was taken before."""
-    found = await db.execute(_TAKE, {"bot": bot_id, "update": update_id})
-    return found.first() is not None
+async def take(
+    db: Connection, *, bot_id: int, update_id: int, chat_id: int | None = None, message_id: int | None = None
+) -> bool:
+    """Note that an update came, and which message of which group it told; False when it was taken before."""
+    values = {"bot": bot_id, "update": update_id, "chat": chat_id, "message": message_id}
+    return (await db.execute(_TAKE, values)).first() is not None
 
 
 # All or nothing: without an owner of the topic, or when the update or the message is known, not even
@@ -56,7 +63,8 @@ _TAKE_ANSWER = text(
     WITH owner AS (
       SELECT owner.id FROM ({OWNER}) owner WHERE EXISTS ({HEARS}) AND NOT EXISTS ({KNOWN_ANSWER})
     ), taken AS (
-      INSERT INTO inbox (bot_id, update_id) SELECT :bot, :update FROM owner
+      INSERT INTO inbox (bot_id, update_id, chat_id, message_id)
+      SELECT :bot, :update, :chat, :message_id FROM owner
       ON CONFLICT DO NOTHING RETURNING update_id
     ), conversation AS (
       UPDATE conversations c SET seq = c.seq + 1, rev = c.rev + 1, last_message_at = now()

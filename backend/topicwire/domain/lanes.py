@@ -9,6 +9,7 @@ row, so that a turn begins and ends with one statement each. Times are the datab
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import text
 
@@ -18,8 +19,23 @@ LEASE = "15 seconds"
 ASKED_TOPIC_WAITS = 30.0  # seconds in which a topic may still turn up whose making was not confirmed
 
 
+class Doubt(Struct, frozen=True):
+    """A call that nobody answered: the outbox entries that it said, if it did.
+
+    Its message has an id above `after`; `at` is when the call began, in seconds since 1970.
+    """
+
+    entries: tuple[int, ...]
+    after: int
+    at: float
+
+
 class Lane(Struct, frozen=True):
-    """A lane claimed for one turn: `calls` are the answers before it, `now` when it was claimed."""
+    """A lane claimed for one turn: `calls` are the answers before it, `now` when it was claimed.
+
+    `ours` are the ids of messages that we were given since the first of the `doubts`. `taken_over`:
+    whoever had the lane before has not given it back. `behind`: more waits than may be said now.
+    """
 
     group_id: int
     bot_id: int
@@ -29,6 +45,11 @@ class Lane(Struct, frozen=True):
     now: datetime
     trouble: str | None
     trouble_count: int
+    known_id: int = 0
+    doubts: tuple[Doubt, ...] = ()
+    ours: Sequence[int] = ()
+    taken_over: bool = False
+    behind: bool = False
 
 
 class AskedTopic(Struct, frozen=True):
@@ -46,21 +67,37 @@ class LaneLost(Exception):
 def _give_back(calls: str, more: str = "") -> str:
     """The first step of every statement that ends a turn: nobody takes the lane for `:pause` seconds."""
     return f"""
-    UPDATE groups SET lease_until = NULL, sending = NULL, calls = {calls},
+    UPDATE groups g SET lease_until = NULL, sending = NULL, calls = {calls},
       not_before = now() + make_interval(secs => nullif(CAST(:pause AS float8), 0)) {more}
     WHERE id = :group AND fence = :fence RETURNING id"""
 
 
 # A slot of the budget is free again when the window has passed since the *answer*, not the call.
 _ANSWERED = "calls[1 : cardinality(calls) - 1] || now()"
-SUCCEEDED = _give_back(_ANSWERED, ", trouble = NULL, trouble_count = 0")
-REFUSED = _give_back(
-    _ANSWERED,
-    ", trouble = coalesce(:trouble, trouble), trouble_count = trouble_count + (:trouble IS NOT NULL)::int",
+_NOT_USED = "calls[1 : cardinality(calls) - 1]"
+_TROUBLE = (
+    ", trouble = coalesce(:trouble, trouble), trouble_count = trouble_count + (:trouble IS NOT NULL)::int"
 )
-NOT_CALLED = _give_back(
-    "calls[1 : cardinality(calls) - 1]",
-    ", trouble = coalesce(:trouble, trouble), trouble_count = trouble_count + (:trouble IS NOT NULL)::int",
+# What ends with an unanswered call is in doubt: its entries wait until somebody has looked.
+DOUBTING = """CASE WHEN g.sending IS NULL THEN g.doubts
+    ELSE g.doubts || jsonb_build_array(jsonb_build_object('entries', to_jsonb(g.sending),
+      'after', g.sent_after, 'at', extract(epoch FROM g.sent_at)::float8)) END"""
+
+SUCCEEDED = _give_back(_ANSWERED, ", trouble = NULL, trouble_count = 0")
+# The same where a message came of it, with the id `:message_id`.
+_GIVEN = """
+    known_id = greatest(known_id, CAST(:message_id AS bigint)),
+    ours = CASE WHEN {doubts} = '[]' THEN '{{}}'
+      ELSE ours || array_remove(ARRAY[CAST(:message_id AS bigint)], NULL) END"""
+SAID = _give_back(_ANSWERED, ", trouble = NULL, trouble_count = 0," + _GIVEN.format(doubts="doubts"))
+REFUSED = _give_back(_ANSWERED, _TROUBLE)
+NOT_CALLED = _give_back(_NOT_USED, _TROUBLE)
+NOT_ANSWERED = _give_back(_ANSWERED, f", doubts = {DOUBTING}, doubt_due = now()")
+LOOKED = _give_back(
+    _ANSWERED,
+    ", doubts = CAST(:doubts AS jsonb),"
+    " doubt_due = now() + make_interval(secs => CAST(:again_in AS float8)),"
+    + _GIVEN.format(doubts="CAST(:doubts AS jsonb)"),
 )
 
 
@@ -74,20 +111,90 @@ async def give_back(db: Connection, lane: Lane, *, pause: float) -> None:
 _ANOTHER_CALL = text(
     f"""
     UPDATE groups SET lease_until = now() + interval '{LEASE}', calls = {_ANSWERED} || now(),
-      sending = coalesce(CAST(:sending AS bigint), sending)
+      sending = coalesce(CAST(:sending AS bigint[]), sending), sent_at = now()
     WHERE id = :group AND fence = :fence RETURNING id
     """
 )
 
 
-async def another_call(db: Connection, lane: Lane, *, sending: int | None = None) -> None:
+async def another_call(db: Connection, lane: Lane, *, sending: Sequence[int] | None = None) -> None:
     """Renew the lease and take one more slot of the budget. Raises `LaneLost`.
 
-    `sending` is the entry that the call says, if it says one.
+    `sending` are the entries that the call says, if it says any.
     """
-    values = {"group": lane.group_id, "fence": lane.fence, "sending": sending}
+    entries = None if sending is None else list(sending)
+    values = {"group": lane.group_id, "fence": lane.fence, "sending": entries}
     if (await db.execute(_ANOTHER_CALL, values)).first() is None:
         raise LaneLost
+
+
+_SAY_TOGETHER = text(
+    f"""
+    UPDATE groups SET lease_until = now() + interval '{LEASE}', sending = :entries, sent_at = now()
+    WHERE id = :group AND fence = :fence RETURNING id
+    """
+)
+
+
+async def say_together(db: Connection, lane: Lane, entries: list[int]) -> None:
+    """Write down, before the call, that it says all of these entries. Raises `LaneLost`."""
+    values = {"group": lane.group_id, "fence": lane.fence, "entries": entries}
+    if (await db.execute(_SAY_TOGETHER, values)).first() is None:
+        raise LaneLost
+
+
+_NOT_ANSWERED = text(NOT_ANSWERED)
+
+
+async def doubt(db: Connection, lane: Lane, *, pause: float) -> None:
+    """End a turn whose call nobody answered: somebody has to look for its message. Raises `LaneLost`."""
+    values = {"group": lane.group_id, "fence": lane.fence, "pause": pause}
+    if (await db.execute(_NOT_ANSWERED, values)).first() is None:
+        raise LaneLost
+
+
+_LOOKED = text(LOOKED)
+
+
+async def looked(
+    db: Connection,
+    lane: Lane,
+    *,
+    left: Sequence[Doubt],
+    message_id: int | None,
+    again_in: float | None,
+    pause: float,
+) -> None:
+    """End a turn that looked for messages: these doubts are left, to be looked at `again_in` seconds.
+
+    `message_id` is the highest that was found. Raises `LaneLost`.
+    """
+    values = {
+        "group": lane.group_id,
+        "fence": lane.fence,
+        "pause": pause,
+        "doubts": msgspec.json.encode(left).decode(),
+        "message_id": message_id,
+        "again_in": again_in,
+    }
+    if (await db.execute(_LOOKED, values)).first() is None:
+        raise LaneLost
+
+
+_SEEN = text(
+    """
+    SELECT message_id FROM (
+      SELECT message_id FROM inbox WHERE chat_id = :chat AND message_id > :after
+      UNION SELECT telegram_message_id FROM messages WHERE chat_id = :chat AND telegram_message_id > :after
+    ) seen ORDER BY message_id LIMIT 10000
+    """
+)
+
+
+async def seen_since(db: Connection, lane: Lane, after: int) -> list[int]:
+    """The ids above `after` of messages in a lane's chat whose author is known, in order."""
+    found = await db.execute(_SEEN, {"chat": lane.chat_id, "after": after})
+    return [row.message_id for row in found]
 
 
 _ASK_FOR_TOPIC = text(

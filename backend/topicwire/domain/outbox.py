@@ -12,6 +12,8 @@ An entry is a visitor's `message`, a `recap`, a `notice` of our own, or it tidie
 topic's name up to date, `discard` and `remove` take back what landed where nobody wants it.
 """
 
+import itertools
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +21,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -36,7 +39,18 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from topicwire.db import Connection, metadata
 from topicwire.domain.conversations import MESSAGE_COLUMNS, Change, message_of
-from topicwire.domain.lanes import ASKED_TOPIC_WAITS, LEASE, NOT_CALLED, REFUSED, SUCCEEDED, Lane, LaneLost
+from topicwire.domain.lanes import (
+    ASKED_TOPIC_WAITS,
+    DOUBTING,
+    LEASE,
+    NOT_CALLED,
+    REFUSED,
+    SAID,
+    SUCCEEDED,
+    Doubt,
+    Lane,
+    LaneLost,
+)
 
 outbox = Table(
     "outbox",
@@ -53,10 +67,16 @@ outbox = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", Text),
     Column("rank", SmallInteger, nullable=False, server_default="1"),  # 0: a recap
+    Column("priority", SmallInteger, nullable=False, server_default="0"),  # HIGH, NORMAL, LOW
+    Column("alone", Boolean, nullable=False, server_default="false"),  # refused in company
+    Column("repeated", Boolean, nullable=False, server_default="false"),  # it may have been said before
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("ix_outbox_group_id", "group_id", "rank", "id", postgresql_where=text("state = 'accepted'")),
     Index("ix_outbox_conversation_id", "conversation_id", "rank", "id"),
 )
+
+
+HIGH, NORMAL, LOW = 0, 1, 2  # what visitors say; what keeps order; announcements
 
 
 class Notice(Struct, omit_defaults=True):
@@ -90,16 +110,17 @@ TIDYING = frozenset({"rename", "discard", "remove"})  # what tells nobody anythi
 class Entry(Struct, frozen=True):
     """What a lane says next, with all that it needs to know to say it.
 
-    `ready`: its topic is there and open, or it needs none. `left_over`: the entry whose call a
-    predecessor may or may not have made. The fields after `body` are those of its conversation, the
-    last ones those of its message.
+    `ready`: its topic is there and open, or it needs none. `alone`: it must not be said with others in
+    one message. `repeated`: it may have been said before. The fields after `body` are those of its
+    conversation, the last ones those of its message.
     """
 
     id: int
     kind: str
     attempts: int
     ready: bool
-    left_over: int | None
+    alone: bool
+    repeated: bool
     body: Body | None
     conversation_id: str | None
     topic_id: int | None
@@ -120,17 +141,28 @@ class Entry(Struct, frozen=True):
 # One round trip and one commit for a turn's beginning: lock the lane, find the head, take a slot of
 # the budget and write down what is being sent. Both rows are locked, the lane first as everywhere:
 # what another worker has settled since this statement began is seen, and not said again. An entry
-# that only seems to be held by one settled meanwhile is found by that worker's next look. While a
-# topic that was asked for may still turn up, none is asked for in this group.
+# that only seems to be held by one settled meanwhile is found by that worker's next look.
+#
+# Of nine turns five prefer what is HIGH, three what is NORMAL, one what is LOW; who finds nothing that
+# it prefers takes what there is. Between conversations goes who has waited longest since it was
+# served; who never was is taken to have waited a minute longer than that.
+#
+# While a call is in doubt its entries wait, and with them their conversations; with a second one all
+# do. While a topic that was asked for may still turn up, none is asked for in this group.
 _TAKE = text(
     f"""
     WITH lane AS MATERIALIZED (
-      SELECT id, sending, asked_at + interval '{ASKED_TOPIC_WAITS} seconds' > now() AS awaits_topic
+      SELECT *, sending IS NOT NULL OR coalesce(doubt_due <= now(), false) AS must_look,
+        coalesce(asked_at + interval '{ASKED_TOPIC_WAITS} seconds' > now(), false) AS awaits_topic,
+        (ARRAY[0, 0, 1, 0, 0, 1, 0, 1, 2])[turns % 9 + 1] AS prefers,
+        CASE WHEN doubts <> '[]' THEN ARRAY(
+          SELECT e::bigint FROM jsonb_array_elements(doubts) d, jsonb_array_elements_text(d -> 'entries') e)
+        END AS in_doubt
       FROM groups WHERE id = :group AND (lease_until IS NULL OR lease_until <= now())
         AND (not_before IS NULL OR not_before <= now())
       FOR UPDATE
     ), head AS MATERIALIZED (
-      SELECT o.id, o.kind, o.attempts, o.body, o.conversation_id, o.seq, lane.sending AS left_over,
+      SELECT o.id, o.kind, o.attempts, o.alone, o.repeated, o.body, o.conversation_id, o.seq,
         c.topic_id, c.topic_name, coalesce(c.topic_closed, false) AS topic_closed,
         coalesce(c.topic_opened, false) AS topic_opened,
         coalesce(c.topic_renamed, false) AS topic_renamed, c.project_id,
@@ -140,92 +172,174 @@ _TAKE = text(
       FROM lane JOIN outbox o ON o.group_id = lane.id
       LEFT JOIN conversations c ON c.id = o.conversation_id
       LEFT JOIN messages m ON m.conversation_id = o.conversation_id AND m.seq = o.seq
-      WHERE o.state = 'accepted' AND (o.not_before IS NULL OR o.not_before <= now())
+      WHERE NOT lane.must_look AND jsonb_array_length(lane.doubts) < 2
+        AND o.state = 'accepted' AND (o.not_before IS NULL OR o.not_before <= now())
         AND NOT EXISTS (
           SELECT 1 FROM outbox earlier
           WHERE earlier.conversation_id = o.conversation_id AND earlier.state = 'accepted'
             AND (earlier.rank, earlier.id) < (o.rank, o.id))
-        AND (lane.awaits_topic IS NOT TRUE OR c.topic_id IS NOT NULL OR o.conversation_id IS NULL)
-      ORDER BY o.rank, o.id LIMIT 1 FOR UPDATE OF o
+        AND (lane.in_doubt IS NULL OR o.id <> ALL (lane.in_doubt))
+        AND (NOT lane.awaits_topic OR c.topic_id IS NOT NULL OR o.conversation_id IS NULL)
+      ORDER BY o.priority <> lane.prefers, o.priority,
+        coalesce(c.served_at, o.created_at - interval '1 minute'), o.rank, o.id
+      LIMIT 1 FOR UPDATE OF o
     ), claimed AS (
-      UPDATE groups g SET fence = g.fence + 1, lease_until = now() + interval '{LEASE}',
-        sending = CASE WHEN head.ready THEN head.id END,
+      UPDATE groups g SET fence = g.fence + 1, turns = g.turns + 1,
+        lease_until = now() + interval '{LEASE}', sent_at = now(),
+        sent_after = greatest(g.known_id, (
+          SELECT max(i.message_id) FROM inbox i WHERE i.chat_id = g.chat_id)),
+        doubts = {DOUBTING}, doubt_due = CASE WHEN g.sending IS NULL THEN g.doubt_due ELSE now() END,
+        sending = CASE WHEN head.ready AND head.kind IN ('message', 'recap', 'notice')
+          THEN ARRAY[head.id] END,
         calls = g.calls[cardinality(g.calls) - :keep + 1 : cardinality(g.calls)] || now()
-      FROM head WHERE g.id = :group
-      RETURNING g.bot_id, g.chat_id, g.fence, g.calls, g.trouble, g.trouble_count
+      FROM lane LEFT JOIN head ON true WHERE g.id = lane.id AND (lane.must_look OR head.id IS NOT NULL)
+      RETURNING g.bot_id, g.chat_id, g.fence, g.calls, g.trouble, g.trouble_count, g.known_id,
+        g.doubts, g.ours
     )
-    SELECT head.*, claimed.*, now() AS now FROM head, claimed
+    SELECT head.*, claimed.*, now() AS now, lane.must_look, lane.lease_until IS NOT NULL AS taken_over,
+      head.kind = 'message' AND coalesce((
+        SELECT count(*) FROM (
+          SELECT 1 FROM outbox w WHERE w.group_id = lane.id AND w.state = 'accepted'
+          LIMIT CAST(:allowed AS int) + 1) waiting
+      ) > CAST(:allowed AS int) - (
+        SELECT count(*) FROM unnest(lane.calls) call
+        WHERE call > now() - make_interval(secs => CAST(:window AS float8))), false) AS behind
+    FROM lane JOIN claimed ON true LEFT JOIN head ON true
     """
 )
 
 
-async def take(db: Connection, group_id: int, *, keep: int) -> tuple[Lane, Entry] | None:
+async def take(
+    db: Connection, group_id: int, *, rate: tuple[int, float] | None = None
+) -> tuple[Lane, Entry | None] | None:
     """Claim the lane of a group for 15 s, for the entry that is to be said next.
 
-    None when nothing is due, the lane is paused or somebody has it. `keep` is how many earlier calls
-    the budget has to remember.
+    None when nothing is due, the lane is paused or somebody has it. Without an entry the lane was
+    claimed to look for messages in doubt. `rate` is the group's budget: calls, seconds.
     """
-    row = (await db.execute(_TAKE, {"group": group_id, "keep": keep})).one_or_none()
+    calls, window = rate or (None, 0.0)
+    values = {
+        "group": group_id,
+        "keep": 0 if calls is None else calls - 1,
+        "allowed": calls,
+        "window": window,
+    }
+    row = (await db.execute(_TAKE, values)).one_or_none()
     if row is None:
         return None
     lane = Lane(
-        group_id, row.bot_id, row.chat_id, row.fence, row.calls[:-1], row.now, row.trouble, row.trouble_count
-    )
+        group_id, row.bot_id, row.chat_id, row.fence, row.calls[:-1], row.now, row.trouble, row.trouble_count,
+        row.known_id, msgspec.convert(row.doubts, tuple[Doubt, ...]), row.ours, row.taken_over, row.behind,
+    )  # fmt: skip
+    if row.must_look:
+        return lane, None
     body = None if row.body is None else msgspec.convert(row.body, _BODIES[row.kind])
     fields = {name: getattr(row, name) for name in Entry.__struct_fields__ if name != "body"}
     return lane, Entry(body=body, **fields)
 
 
-def _settle(entry: str) -> TextClause:
+_FOLLOWERS = text(
+    """
+    SELECT o.id, o.seq, o.kind, o.alone, m.text FROM outbox o
+    LEFT JOIN messages m ON m.conversation_id = o.conversation_id AND m.seq = o.seq
+    WHERE o.conversation_id = :conversation AND o.state = 'accepted' AND o.rank = 1 AND o.id > :head
+      AND (o.not_before IS NULL OR o.not_before <= now())
+    ORDER BY o.id LIMIT 50
+    """
+)
+
+
+async def followers(db: Connection, head: Entry) -> list[tuple[int, str]]:
+    """What may be said together with a message: entry and text of those right behind it, in order."""
+    rows = await db.execute(_FOLLOWERS, {"conversation": head.conversation_id, "head": head.id})
+    alike = itertools.takewhile(lambda row: row.kind == "message" and not row.alone, rows)
+    return [(row.id, row.text) for row in alike]
+
+
+def _settle(end_of_turn: str, entry: str) -> TextClause:
     return text(
         f"""
-        WITH lane AS ({SUCCEEDED}), entry AS (
-          {entry} WHERE outbox.id = :id AND outbox.state = 'accepted'
+        WITH lane AS ({end_of_turn}), entry AS (
+          {entry} WHERE outbox.id = ANY (:ids) AND outbox.state = 'accepted'
           RETURNING outbox.conversation_id, outbox.seq
+        ), piece AS (
+          SELECT conversation_id, seq, row_number() OVER (ORDER BY seq)::int AS number FROM entry
+          WHERE seq IS NOT NULL
         ), conversation AS (
-          UPDATE conversations c SET rev = c.rev + (entry.seq IS NOT NULL)::int,
+          UPDATE conversations c SET rev = c.rev + (SELECT count(*) FROM piece)::int, served_at = now(),
             topic_opened = c.topic_opened OR CAST(:message_id AS bigint) IS NOT NULL
-          FROM entry WHERE c.id = entry.conversation_id RETURNING c.id, c.rev
+          FROM (SELECT DISTINCT conversation_id FROM entry) entry WHERE c.id = entry.conversation_id
+          RETURNING c.id, c.rev - (SELECT count(*) FROM piece)::int AS rev
         ), message AS (
-          UPDATE messages m SET state = :state, rev = conversation.rev,
+          UPDATE messages m SET state = :state, rev = conversation.rev + piece.number,
             chat_id = CAST(:chat AS bigint), telegram_message_id = :message_id
-          FROM conversation, entry WHERE m.conversation_id = conversation.id AND m.seq = entry.seq
+          FROM conversation, piece WHERE m.conversation_id = conversation.id AND m.seq = piece.seq
           RETURNING m.conversation_id, {MESSAGE_COLUMNS}
         )
-        SELECT message.* FROM lane LEFT JOIN message ON true
+        SELECT message.* FROM lane LEFT JOIN message ON true ORDER BY message.seq
         """
     )
 
 
-_RELAYED = _settle("DELETE FROM outbox USING lane")
-_FAILED = _settle(
-    "UPDATE outbox SET state = 'failed', last_error = :reason, attempts = attempts + 1 FROM lane"
-)
+_SAID = "DELETE FROM outbox USING lane"
+_GIVEN_UP = "UPDATE outbox SET state = 'failed', last_error = :reason, attempts = attempts + 1 FROM lane"
+_STILL_MINE = "SELECT id FROM groups WHERE id = :group AND fence = :fence FOR UPDATE"
+
+_RELAYED, _ADOPTED = _settle(SAID, _SAID), _settle(_STILL_MINE, _SAID)
+_FAILED = _settle(SUCCEEDED, _GIVEN_UP)
 
 
 async def relayed(
-    db: Connection, lane: Lane, entry_id: int, *, message_id: int | None, pause: float
-) -> Change | None:
-    """The entry was said, as this message of the lane's chat; what that changes for its visitor.
+    db: Connection, lane: Lane, entries: Sequence[int], *, message_id: int | None, pause: float
+) -> list[Change]:
+    """The entries were said, as this message of the lane's chat; what that changes for their visitor.
 
     Ends the turn. Raises `LaneLost`. `message_id` is None where nothing had to be said.
     """
-    values = {
-        "id": entry_id,
-        "state": "relayed",
-        "chat": None if message_id is None else lane.chat_id,
-        "message_id": message_id,
-    }
-    return await _end_turn(db, _RELAYED, lane, pause, values)
+    values = {**_said(lane, entries, message_id), "pause": pause}
+    return await _change(db, _RELAYED, lane, values)
 
 
-async def failed(db: Connection, lane: Lane, entry_id: int, *, reason: str, pause: float) -> Change | None:
+async def adopted(db: Connection, lane: Lane, entries: Sequence[int], *, message_id: int) -> list[Change]:
+    """The entries had been said, as this message, which was found. Does not end the turn.
+
+    Raises `LaneLost`.
+    """
+    return await _change(db, _ADOPTED, lane, _said(lane, entries, message_id))
+
+
+def _said(lane: Lane, entries: Sequence[int], message_id: int | None) -> dict[str, Any]:
+    chat_id = None if message_id is None else lane.chat_id
+    return {"ids": list(entries), "state": "relayed", "chat": chat_id, "message_id": message_id}
+
+
+async def failed(db: Connection, lane: Lane, entry_id: int, *, reason: str, pause: float) -> list[Change]:
     """The entry will never be accepted: it is a dead letter now; what that changes for its visitor.
 
     Ends the turn. Raises `LaneLost`.
     """
-    values = {"id": entry_id, "state": "failed", "chat": None, "message_id": None, "reason": reason}
-    return await _end_turn(db, _FAILED, lane, pause, values)
+    values = {"ids": [entry_id], "state": "failed", "chat": None, "message_id": None, "reason": reason}
+    return await _change(db, _FAILED, lane, {**values, "pause": pause})
+
+
+async def _change(db: Connection, statement: TextClause, lane: Lane, values: dict[str, Any]) -> list[Change]:
+    rows = (await db.execute(statement, {"group": lane.group_id, "fence": lane.fence, **values})).all()
+    if not rows:
+        raise LaneLost
+    return [Change(row.conversation_id, row.rev, message_of(row)) for row in rows if row.seq is not None]
+
+
+async def say_again(db: Connection, entries: Sequence[int], *, repeated: bool) -> None:
+    """Entries in doubt were not said, or (`repeated`) nobody can tell."""
+    await db.execute(
+        text("UPDATE outbox SET repeated = repeated OR :repeated WHERE id = ANY (:ids)"),
+        {"ids": list(entries), "repeated": repeated},
+    )
+
+
+async def say_alone(db: Connection, entries: Sequence[int]) -> None:
+    """Entries that were refused in one message will each go alone."""
+    await db.execute(text("UPDATE outbox SET alone = true WHERE id = ANY (:ids)"), {"ids": list(entries)})
 
 
 def _done(end_of_turn: str) -> TextClause:
@@ -249,16 +363,6 @@ async def done(db: Connection, lane: Lane, entry_id: int, *, pause: float, calle
         raise LaneLost
 
 
-async def _end_turn(
-    db: Connection, statement: TextClause, lane: Lane, pause: float, values: dict[str, Any]
-) -> Change | None:
-    keys = {"group": lane.group_id, "fence": lane.fence, "pause": pause}
-    row = (await db.execute(statement, keys | values)).one_or_none()
-    if row is None:
-        raise LaneLost
-    return None if row.seq is None else Change(row.conversation_id, row.rev, message_of(row))
-
-
 def _put_back(end_of_turn: str) -> TextClause:
     return text(
         f"""
@@ -278,7 +382,7 @@ _PUT_BACK, _PUT_BACK_NOT_CALLED = _put_back(REFUSED), _put_back(NOT_CALLED)
 async def put_back(
     db: Connection,
     lane: Lane,
-    entry_id: int,
+    entry_id: int | None,
     *,
     reason: str,
     pause: float,
@@ -312,9 +416,9 @@ _DUE_GROUPS = text(
     SELECT g.id FROM groups g
     WHERE (g.lease_until IS NULL OR g.lease_until <= now())
       AND (g.not_before IS NULL OR g.not_before <= now())
-      AND EXISTS (
+      AND (g.sending IS NOT NULL OR g.doubt_due <= now() OR EXISTS (
         SELECT 1 FROM outbox o WHERE o.group_id = g.id AND o.state = 'accepted'
-          AND (o.not_before IS NULL OR o.not_before <= now()))
+          AND (o.not_before IS NULL OR o.not_before <= now())))
     ORDER BY g.not_before NULLS FIRST, g.id LIMIT 1000
     """
 )
@@ -325,22 +429,25 @@ async def due_groups(db: Connection) -> list[int]:
     return [row.id for row in await db.execute(_DUE_GROUPS)]
 
 
-_NOTICE = text("INSERT INTO outbox (group_id, kind, body) VALUES (:group, 'notice', CAST(:body AS jsonb))")
+_OF_OURS = text(
+    "INSERT INTO outbox (group_id, kind, priority, body)"
+    " VALUES (:group, :kind, :priority, CAST(:body AS jsonb))"
+)
 
 
 async def add_notice(db: Connection, group_id: int, notice: Notice) -> None:
     """Say something to the operators of a group."""
-    await db.execute(_NOTICE, {"group": group_id, "body": msgspec.json.encode(notice).decode()})
-
-
-_TIDY_UP = text("INSERT INTO outbox (group_id, kind, body) VALUES (:group, :kind, CAST(:body AS jsonb))")
+    await _add(db, group_id, "notice", notice)
 
 
 async def tidy_up(db: Connection, group_id: int, what: Discard | Remove) -> None:
     """Take something back that landed in a group where nobody wants it."""
-    kind = "discard" if isinstance(what, Discard) else "remove"
-    values = {"group": group_id, "kind": kind, "body": msgspec.json.encode(what).decode()}
-    await db.execute(_TIDY_UP, values)
+    await _add(db, group_id, "discard" if isinstance(what, Discard) else "remove", what)
+
+
+async def _add(db: Connection, group_id: int, kind: str, body: Body) -> None:
+    words = msgspec.json.encode(body).decode()
+    await db.execute(_OF_OURS, {"group": group_id, "kind": kind, "priority": NORMAL, "body": words})
 
 
 _RECAP = text(

@@ -11,6 +11,7 @@ ChannelError
 ├── Astray        the message went out, but landed outside its topic: take it back
 ├── ChatMoved     the group has another id now: nothing was done; use `chat_id`
 ├── ChatRefused   the whole group (or bot) refuses us until somebody mends it
+├── Unreliable    it cannot be found out whose a message is
 ├── Rejected      this one message will never be accepted
 ├── NotReached    the request certainly had no effect (no connection, 429 without a wait …)
 └── Unknown       no answer, or one that makes no sense: it may or may not have had an effect
@@ -80,6 +81,10 @@ class Rejected(ChannelError):
 
 class NotReached(ChannelError):
     """The request certainly had no effect; trying again is safe."""
+
+
+class Unreliable(ChannelError):
+    """The other side does not refuse what it must: nothing can be found out in this way."""
 
 
 class Unknown(ChannelError):
@@ -191,6 +196,13 @@ class ChatMigrated(Struct, frozen=True, tag=True):
     new_chat_id: int
 
 
+class Seen(Struct, frozen=True):
+    """A message of a group that an update told of, whoever wrote it."""
+
+    chat_id: int
+    message_id: int
+
+
 Event = Wrote | Edited | TopicChanged | LinkAsked | MembershipChanged | ChatMigrated
 
 
@@ -226,6 +238,9 @@ class Channel(Protocol):
     async def delete_message(self, chat_id: int, message_id: int) -> None:
         """Delete a message of ours; one that is gone already is Rejected."""
 
+    async def whose(self, chat_id: int, message_id: int) -> Literal["ours", "theirs", "nobody's"]:
+        """Whose message has this id; cannot change anything. Raises `Unreliable` when it would have."""
+
     async def show_typing(self, chat_id: int, topic_id: int) -> None:
         """Show in a topic for about five seconds that somebody is typing."""
 
@@ -238,6 +253,12 @@ class Channel(Protocol):
 
 class Wording(Protocol):
     """How things are put for the operators; pure. `telegram/formatting.py` is the one."""
+
+    def joined(self, above: Text, text: str) -> Text | None:
+        """A visitor's further text below others of theirs; None where one message does not hold it."""
+
+    def repeated(self) -> Text:
+        """A line that says that what follows may have been said before."""
 
     def to_telegram(self, text: str, *, head: Text | None = None) -> Text:
         """A visitor's text, unable to format, mention or command, below an optional head."""

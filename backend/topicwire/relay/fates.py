@@ -61,9 +61,14 @@ async def _later(turn: Turn, error: ChannelError) -> float:
 
 
 async def _unknown(turn: Turn, error: Unknown) -> float:
-    """No answer. A topic that was asked for may exist: its own update tells, or time does."""
-    if turn.entry.ready or turn.entry.topic_id is not None:
+    """No answer: what was to be said is in doubt, and so is a topic that was asked for.
+
+    A topic's own update tells of it, or time does. What tidies up does no harm twice.
+    """
+    if turn.entry.kind in TIDYING:
         return await _later(turn, error)
+    if turn.saying:
+        return await turn.doubt()
     turn.means.jobs.drain(turn.lane.group_id, after=topics.PATIENCE + MARGIN)
     return await turn.put_back(str(error), attempt=True)
 
@@ -137,8 +142,11 @@ async def _suspend(turn: Turn, error: ChatRefused) -> float:
 async def _give_up(turn: Turn, error: ChannelError) -> float:
     if turn.entry.kind in TIDYING:
         return await turn.done()
-    if not turn.entry.ready:  # the topic could not be made: that is no fault of the message
+    if not turn.saying:  # the topic could not be made: that is no fault of the message
         return await turn.suspend(str(error), "topics")
+    if len(turn.batch) > 1:  # one of them is at fault: each goes alone
+        await turn.persist(lambda db: outbox.say_alone(db, turn.batch))
+        return await turn.put_back(str(error))
     return await turn.failed(str(error))
 
 

@@ -27,6 +27,6 @@ def after(calls: Sequence[datetime], now: datetime, rate: Rate | None) -> float:
     return wait((*calls, now), now, rate)
 
 
-def kept(rate: Rate | None) -> int:
-    """How many earlier answers a lane has to remember."""
-    return 0 if rate is None else rate.calls - 1
+def window(rate: Rate | None) -> tuple[int, float] | None:
+    """The budget as the lane's rows need it: calls, seconds."""
+    return None if rate is None else (rate.calls, rate.seconds)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from topicwire.domain import conversations
+from topicwire.domain import conversations, outbox
 from topicwire.domain import topics as domain_topics
 from topicwire.domain.outbox import Discard, Notice, Remove
 from topicwire.relay import topics
@@ -50,7 +50,7 @@ async def _prepare(turn: Turn) -> float:
 
 async def _say_into_closed(turn: Turn) -> float:
     """We may not reopen the topic, but perhaps write into it as it is."""
-    await turn.another_call(saying=True)
+    await turn.another_call(saying=turn.batch)
     try:
         pause = await _say(turn)
     except TopicClosed as error:
@@ -61,22 +61,44 @@ async def _say_into_closed(turn: Turn) -> float:
 
 async def _say(turn: Turn) -> float:
     said, topic_id, reply_to = await _put_in_words(turn)
+    if turn.lane.behind and not turn.entry.alone:
+        said = await _with_followers(turn, said)
     if not said.text:
         return await turn.relayed(None)
     sent = await turn.channel.send(turn.lane.chat_id, topic_id, said, reply_to=reply_to)
     return await turn.relayed(sent.message_id)
 
 
+async def _with_followers(turn: Turn, said: Text) -> Text:
+    """Say what waits behind a message with it, as far as one message of Telegram holds it."""
+    async with turn.means.db.statement() as db:
+        waiting = await outbox.followers(db, turn.entry)
+    batch = [turn.entry.id]
+    for entry_id, text in waiting:
+        longer = turn.means.wording.joined(said, text)
+        if longer is None:
+            break
+        said = longer
+        batch.append(entry_id)
+    if len(batch) > 1:
+        await turn.say_together(batch)
+    return said
+
+
 async def _put_in_words(turn: Turn) -> tuple[Text, int | None, int | None]:
     """What to send for an entry: text, topic, and the message that it answers."""
     entry, wording = turn.entry, turn.means.wording
+    repeated = wording.repeated() if entry.repeated else None
     if isinstance(entry.body, Notice):
-        return Text(entry.body.text), entry.body.topic_id, entry.body.reply_to
-    head = None
+        notice = Text(entry.body.text)
+        said = wording.stacked(repeated, notice) if repeated else notice
+        return said, entry.body.topic_id, entry.body.reply_to
+    head = repeated
     if not entry.topic_opened:
         head = wording.visitor_line(
             email=entry.email, name=entry.name, page_url=entry.page_url, locale=entry.locale
         )
+        head = wording.stacked(repeated, head) if repeated else head
     if entry.kind == "recap":
         recap = await _recap(turn)
         return (wording.stacked(head, recap) if head else recap), entry.topic_id, None

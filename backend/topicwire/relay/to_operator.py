@@ -18,6 +18,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import structlog
 
@@ -29,10 +30,10 @@ from topicwire.domain.outbox import Entry
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
 from topicwire.ratelimit import Budget
-from topicwire.relay import fates, pacing, saying
-from topicwire.relay.channel import Channel, ChannelError, Wording
+from topicwire.relay import doubts, fates, pacing, saying
+from topicwire.relay.channel import Channel, ChannelError, NotReached, Unknown, Wording
 from topicwire.relay.fates import MARGIN
-from topicwire.relay.turn import Means, Turn
+from topicwire.relay.turn import Held, Means, Turn
 from topicwire.settings import Rate
 
 SHORT_WAIT = 0.25  # seconds that a turn may wait for the bot's budget
@@ -60,7 +61,7 @@ class ToOperator:
     single_file: bool = False  # RELAY_LANES=1: one call at a time over all workers
     holder: str = ""  # this process, among those that want the one queue
 
-    @property
+    @cached_property
     def means(self) -> Means:
         """What its turns work with."""
         return Means(
@@ -95,12 +96,13 @@ class ToOperator:
     async def _drain(self, group_id: int) -> None:
         until = time.monotonic() + LONGEST_DRAIN
         for _ in range(TURNS):
+            renewed = time.monotonic()
             async with self.db.statement() as db:
-                taken = await outbox.take(db, group_id, keep=pacing.kept(self.group_rate))
+                taken = await outbox.take(db, group_id, rate=pacing.window(self.group_rate))
             if taken is None:
                 return
             try:
-                pause = await self._turn(*taken)
+                pause = await self._turn(*taken, renewed)
             except LaneLost:
                 log.warning("lane lost", group=group_id)
                 return
@@ -111,17 +113,24 @@ class ToOperator:
                 break
         self.jobs.drain(group_id)
 
-    async def _turn(self, lane: Lane, entry: Entry) -> float:
+    async def _turn(self, lane: Lane, entry: Entry | None, renewed: float) -> float:
         """One call for an entry, and what follows from it; the seconds for which the lane pauses."""
+        if lane.taken_over:
+            metrics.lease_takeovers.inc()
+            log.warning("a lane was taken over from a worker that was interrupted", group=lane.group_id)
         channel = self.channel(lane.bot_id)
         if channel is None:
             return await self._not_called(lane, entry, lanes.patience(lane.trouble_count), trouble="no_bot")
-        if entry.left_over is not None:
-            log.warning("a worker was interrupted, its message may be said twice", entry=entry.left_over)
         pause = await self._slot_of_bot(lane)
         if pause:
             return await self._not_called(lane, entry, pause)
-        turn = Turn(self.means, lane, entry, channel, time.monotonic())
+        if entry is None:
+            return await doubts.look(
+                Held(means=self.means, lane=lane, voice=channel, began=time.monotonic(), renewed=renewed)
+            )
+        turn = Turn(
+            means=self.means, lane=lane, voice=channel, began=time.monotonic(), renewed=renewed, entry=entry
+        )
         try:
             if lane.trouble is not None and (trouble := await self._still_in_trouble(turn)):
                 return await turn.suspend("The group is not mended yet.", trouble, called=False)
@@ -131,7 +140,10 @@ class ToOperator:
 
     async def _still_in_trouble(self, turn: Turn) -> str | None:
         """Look before speaking in a group that refused us: what we said might land in its main thread."""
-        return (await turn.channel.check_group(turn.lane.chat_id)).trouble
+        try:
+            return (await turn.channel.check_group(turn.lane.chat_id)).trouble
+        except (NotReached, Unknown):
+            return turn.lane.trouble
 
     async def _slot_of_bot(self, lane: Lane) -> float:
         """Take a slot of the bot's budget; the seconds to pause if that takes long."""
@@ -143,12 +155,13 @@ class ToOperator:
         return await self.budget.take(name, self.bot_rate)
 
     async def _not_called(
-        self, lane: Lane, entry: Entry, pause: float, *, trouble: str | None = None
+        self, lane: Lane, entry: Entry | None, pause: float, *, trouble: str | None = None
     ) -> float:
         reason = trouble or "The bot's budget was used up."
+        entry_id = None if entry is None else entry.id
         async with self.db.statement() as db:
             await outbox.put_back(
-                db, lane, entry.id, reason=reason, pause=pause, trouble=trouble, called=False
+                db, lane, entry_id, reason=reason, pause=pause, trouble=trouble, called=False
             )
         return pause
 

@@ -18,6 +18,7 @@ from topicwire.relay.channel import (
     Event,
     LinkAsked,
     MembershipChanged,
+    Seen,
     Text,
     TopicChanged,
     Wrote,
@@ -33,9 +34,12 @@ class Effects(Struct):
     unowned: bool = False
 
 
-async def take(db: Connection, *, bot_id: int, update_id: int, event: Event | None) -> Effects:
+async def take(
+    db: Connection, *, bot_id: int, update_id: int, event: Event | None, seen: Seen | None = None
+) -> Effects:
     """Commit to an update and its effect. An update that was taken before has none."""
-    if not await inbox.take(db, bot_id=bot_id, update_id=update_id):
+    chat_id, message_id = (None, None) if seen is None else (seen.chat_id, seen.message_id)
+    if not await inbox.take(db, bot_id=bot_id, update_id=update_id, chat_id=chat_id, message_id=message_id):
         metrics.updates_repeated.inc()
         return await _ring_again(db, event)
     if event is None:

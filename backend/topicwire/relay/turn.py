@@ -5,8 +5,8 @@ Whoever holds a turn holds the group's lease. A turn is ended once, by `relayed`
 """
 
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from topicwire import metrics
 from topicwire.db import Connection, Database, insist
 from topicwire.domain import lanes, outbox
-from topicwire.domain.lanes import Lane
+from topicwire.domain.conversations import Change
+from topicwire.domain.lanes import Lane, LaneLost
 from topicwire.domain.outbox import Entry
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
@@ -31,24 +32,46 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class Means:
-    """What every turn of a worker works with."""
+    """What every turn of a worker works with.
+
+    `proved` says of a bot when it was last seen that whose a message is can be found out, in seconds
+    of this process' monotonic clock.
+    """
 
     db: Database
     wording: Wording
     jobs: Jobs
     notifier: Notifier
     group_rate: Rate | None
+    proved: dict[int, float] = field(default_factory=dict)
 
 
-@dataclass
-class Turn:
-    """What is to be said, where, by whose voice; `began` is this process' monotonic clock."""
+CALL_WITHIN = 3.0  # seconds of a lease of 15 in which a call, which takes 12 at most, must begin
+
+
+@dataclass(kw_only=True)
+class Held:
+    """A lane that is held for one turn; `began` and `renewed` are this process' monotonic clock.
+
+    `saying`: the call that is made is the one that says something.
+    """
 
     means: Means
     lane: Lane
-    entry: Entry
-    channel: Channel
+    voice: Channel
     began: float
+    renewed: float
+    saying: bool = False
+
+    @property
+    def channel(self) -> Channel:
+        """The bot's voice, for as long as its call would end within the lease.
+
+        Raises `LaneLost` for a process that was frozen meanwhile: somebody else may have the lane.
+        """
+        if time.monotonic() - self.renewed > CALL_WITHIN:
+            raise LaneLost
+        return self.voice
 
     @property
     def now(self) -> datetime:
@@ -60,27 +83,81 @@ class Turn:
         """How long the group's budget makes the lane wait after the call of this turn."""
         return pacing.after(self.lane.calls, self.now, self.means.group_rate)
 
-    async def another_call(self, *, saying: bool = False) -> None:
+    async def another_call(self, *, saying: Sequence[int] | None = None) -> None:
         """Make room for one more call: renew the lease, take one more slot of the budget.
 
-        `saying`: the call is the one that says the entry. Raises `LaneLost`.
+        `saying` are the entries that the call says. Raises `LaneLost`.
         """
-        entry_id = self.entry.id if saying else None
+        renewed = time.monotonic()
         async with self.means.db.statement() as db:
-            await lanes.another_call(db, self.lane, sending=entry_id)
+            await lanes.another_call(db, self.lane, sending=saying)
+        self.renewed, self.saying = renewed, saying is not None
         self.lane = replace(self.lane, calls=(*self.lane.calls, self.now))
+
+    def ring(self, changes: Sequence[Change]) -> None:
+        """Tell the sockets of messages that were relayed or given up."""
+        for change in changes:
+            self.means.notifier.ring(change)
+
+    async def persist(self, settle: Callable[[Connection], Awaitable[T]]) -> T:
+        """Commit what a call gave; a database that restarts meanwhile must not make us say it twice.
+
+        Settling again is harmless: it changes nothing once it is done, or when the lane is lost.
+        """
+
+        async def once() -> T:
+            async with self.means.db.statement() as db:
+                return await settle(db)
+
+        return await insist(once)
+
+    async def persist_all(self, settle: Callable[[Connection], Awaitable[T]]) -> T:
+        """The same for what takes several statements: all of them or none."""
+
+        async def once() -> T:
+            async with self.means.db.begin() as db:
+                return await settle(db)
+
+        return await insist(once)
+
+
+@dataclass(kw_only=True)
+class Turn(Held):
+    """A lane held for an entry: what is to be said, where, by whose voice.
+
+    `batch` are the entries that go out in one message, the turn's own first.
+    """
+
+    entry: Entry
+    batch: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.batch = self.batch or [self.entry.id]
+        self.saying = self.entry.ready
+
+    async def say_together(self, batch: list[int]) -> None:
+        """Write down, before the call, which entries it says. Raises `LaneLost`."""
+        renewed = time.monotonic()
+        async with self.means.db.statement() as db:
+            await lanes.say_together(db, self.lane, batch)
+        self.renewed, self.batch = renewed, batch
 
     # The ends of a turn
 
     async def relayed(self, message_id: int | None) -> float:
         """The entry was said as this message, or there was nothing to say."""
         pause = self.pause
-        change = await self.persist(
-            lambda db: outbox.relayed(db, self.lane, self.entry.id, message_id=message_id, pause=pause)
+        changes = await self.persist(
+            lambda db: outbox.relayed(db, self.lane, self.batch, message_id=message_id, pause=pause)
         )
-        if change is not None:
-            metrics.messages_relayed.inc()
-            self.means.notifier.ring(change)
+        metrics.messages_relayed.inc(len(changes))
+        self.ring(changes)
+        return pause
+
+    async def doubt(self) -> float:
+        """Nobody answered: the next turn looks for the message."""
+        pause = self.pause
+        await self.persist(lambda db: lanes.doubt(db, self.lane, pause=pause))
         return pause
 
     async def done(self, *, called: bool = True) -> float:
@@ -92,13 +169,12 @@ class Turn:
     async def failed(self, reason: str) -> float:
         """The entry will never be accepted: a dead letter."""
         entry, pause = self.entry, self.pause
-        change = await self.persist(
+        changes = await self.persist(
             lambda db: outbox.failed(db, self.lane, entry.id, reason=reason, pause=pause)
         )
         log.error("dead letter", entry=entry.id, conversation=entry.conversation_id, reason=reason)
-        if change is not None:
-            metrics.messages_failed.inc()
-            self.means.notifier.ring(change)
+        metrics.messages_failed.inc(len(changes))
+        self.ring(changes)
         return pause
 
     async def give_back(self) -> float:
@@ -136,24 +212,3 @@ class Turn:
         """Leave the group alone for a while, longer each time, until it is mended."""
         pause = lanes.patience(self.lane.trouble_count)
         return await self.put_back(reason, pause=pause, trouble=trouble, called=called)
-
-    async def persist(self, settle: Callable[[Connection], Awaitable[T]]) -> T:
-        """Commit what a call gave; a database that restarts meanwhile must not make us say it twice.
-
-        Settling again is harmless: it changes nothing once it is done, or when the lane is lost.
-        """
-
-        async def once() -> T:
-            async with self.means.db.statement() as db:
-                return await settle(db)
-
-        return await insist(once)
-
-    async def persist_all(self, settle: Callable[[Connection], Awaitable[T]]) -> T:
-        """The same for what takes several statements: all of them or none."""
-
-        async def once() -> T:
-            async with self.means.db.begin() as db:
-                return await settle(db)
-
-        return await insist(once)

@@ -7,7 +7,7 @@ not take goes out plain, and one whose reply it does not find goes out without.
 
 import asyncio
 import json
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from aiogram import Bot
 from aiogram.client.session.aiohttp import AiohttpSession
@@ -53,6 +53,7 @@ from topicwire.relay.channel import (
     TopicGone,
     Unchanged,
     Unknown,
+    Unreliable,
 )
 from topicwire.telegram.failures import BadFormatting, ReplyGone, meaning
 from topicwire.telegram.formatting import TEXT_LIMIT, defuse, utf16_length
@@ -74,6 +75,12 @@ _STATUSES: tuple[tuple[type[TelegramAPIError], int], ...] = (
     (TelegramServerError, 500),
 )
 _NOTHING_SENT = (ClientConnectorError, ConnectionTimeoutError, InvalidURL)
+
+_WHOSE: dict[str, Literal["ours", "theirs", "nobody's"]] = {
+    "inline keyboard expected": "ours",
+    "message can't be edited": "theirs",
+    "message to edit not found": "nobody's",
+}
 
 T = TypeVar("T")
 
@@ -126,6 +133,16 @@ class _CreateForumTopic(TelegramMethod[_Topic]):
 
     chat_id: int
     name: str
+
+
+class _Probe(TelegramMethod[Any]):
+    __returning__ = Any
+    __api_method__ = "editMessageReplyMarkup"
+
+    chat_id: int
+    message_id: int
+    # Never anything else: what the server takes for no keyboard would remove one.
+    reply_markup: str = '{"force_reply":true}'
 
 
 class _GetChat(TelegramMethod[_Chat]):
@@ -254,6 +271,24 @@ class TelegramChannel:
     async def delete_message(self, chat_id: int, message_id: int) -> None:
         """Delete a message of ours; one that is gone already, or too old, is Rejected."""
         await self._call(DeleteMessage(chat_id=chat_id, message_id=message_id))
+
+    async def whose(self, chat_id: int, message_id: int) -> Literal["ours", "theirs", "nobody's"]:
+        """Whose message has this id: the refusal of an edit that is never carried out tells.
+
+        A keyboard of the wrong kind is refused after the server has looked whose the message is and
+        before anything is changed (Bot API server, TDLib). Should it be accepted, or taken for no
+        keyboard at all, that raises Unreliable.
+        """
+        try:
+            await self._call(_Probe(chat_id=chat_id, message_id=message_id))
+        except Unchanged as error:
+            raise Unreliable(str(error)) from None
+        except Rejected as error:
+            for words, whose in _WHOSE.items():
+                if words in str(error).casefold():
+                    return whose
+            raise Unreliable(str(error)) from None
+        raise Unreliable("a keyboard of the wrong kind was accepted")
 
     async def show_typing(self, chat_id: int, topic_id: int) -> None:
         """Show for about five seconds that somebody types; says nothing about the topic (Bot API)."""

@@ -113,6 +113,19 @@ def to_telegram(text: str, *, head: Text | None = None) -> Text:
     raise ValueError(f"a text of {utf16_length(cleaned)} units does not fit into one message")
 
 
+def joined(above: Text, text: str) -> Text | None:
+    """Put a visitor's further text below others; None where that is too much for one message."""
+    below = to_telegram(text)
+    whole = stacked(above, below)
+    links = sum(1 for entity in whole.entities if entity.type == "link")
+    return None if utf16_length(whole.text) > TEXT_LIMIT or links > MAX_LINKS else whole
+
+
+def repeated() -> Text:
+    """Say that what follows may have been said before."""
+    return Text("(possibly repeated)", (Entity("italic", 0, 19),))
+
+
 def clean(text: str) -> str:
     """Give the text that Telegram would make of this one, in NFC where that still fits.
 

@@ -19,6 +19,7 @@ from topicwire.relay.channel import (
     Event,
     LinkAsked,
     MembershipChanged,
+    Seen,
     Text,
     TopicChanged,
     Wrote,
@@ -103,7 +104,15 @@ class Update(Struct, frozen=True):
     update_id: int
     chat_id: int | None = None
     topic_id: int | None = None
+    message_id: int | None = None
     event: Event | None = None
+
+    @property
+    def seen(self) -> Seen | None:
+        """The message of a group that it tells of."""
+        if self.chat_id is None or self.message_id is None or self.chat_id > 0:
+            return None
+        return Seen(self.chat_id, self.message_id)
 
 
 class _Envelope(Struct):
@@ -196,13 +205,15 @@ def _number(raw: bytes) -> int:
 def _read(envelope: _Envelope, bot_id: int) -> Update:
     if envelope.my_chat_member:
         member = _MEMBERSHIP.decode(envelope.my_chat_member)
-        return Update(envelope.update_id, member.chat.id, None, _membership(member))
+        return Update(envelope.update_id, member.chat.id, event=_membership(member))
     raw = envelope.message or envelope.edited_message
     if not raw:
         return Update(envelope.update_id)
     message = _MESSAGE.decode(raw)
     read = _message if envelope.message else _edited
-    return Update(envelope.update_id, message.chat.id, message.topic_id, read(message, raw, bot_id))
+    return Update(
+        envelope.update_id, message.chat.id, message.topic_id, message.message_id, read(message, raw, bot_id)
+    )
 
 
 def _membership(member: _Membership) -> Event | None:

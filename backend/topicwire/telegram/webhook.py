@@ -76,7 +76,9 @@ class Webhook:
 
 async def take(services: Services, bot_id: int, update: updates.Update) -> None:
     """Commit to an update, whichever way it came, and ring. Raises `UnavailableError`."""
-    await services.take_update(bot_id=bot_id, update_id=update.update_id, event=update.event)
+    await services.take_update(
+        bot_id=bot_id, update_id=update.update_id, event=update.event, seen=update.seen
+    )
     metrics.updates_taken.inc()
 
 

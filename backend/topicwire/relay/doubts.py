@@ -1,0 +1,160 @@
+"""Calls that nobody answered: was the message said or not?
+
+The Bot API gives no receipt to ask for, but message ids only grow in a chat, one call at a time is
+made in a group, and every id that we are given or see in an update is known. So the message, if it was
+said, has an id above those seen before the call, and whose it is can be asked for one id after the
+other, by a call that changes nothing. Found, it is adopted. Not found half a minute after the call
+began, it is said again: a request may be under way inside the server when its client has gone.
+
+Meanwhile the conversation waits and the others go on. When a second call is in doubt all wait, since
+one message that is found could be of either. Where it cannot be found out, what is in doubt is said
+again and marked as possibly repeated: a message twice is bad, a message lost is worse.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import structlog
+from msgspec import Struct
+
+from topicwire import metrics
+from topicwire.db import Connection
+from topicwire.domain import lanes, outbox
+from topicwire.domain.conversations import Change
+from topicwire.domain.lanes import Doubt
+from topicwire.relay.channel import ChannelError, Unreliable, Wait
+from topicwire.relay.turn import Held
+
+FINAL_AFTER = 30.0  # seconds after which a message that is not there will not come any more
+BEYOND = 5  # ids asked for above the highest that was seen
+NOT_YET = 2147483647  # an id that no message has: the last that there could be
+PROVED_FOR = 86400.0  # seconds
+RETRY = 2.0  # seconds, when asking itself fails
+
+log = structlog.get_logger()
+
+
+class Verdict(Struct, frozen=True):
+    """What becomes of a doubt; `message_id` for one that is adopted."""
+
+    kind: Literal["adopt", "again", "repeat", "wait"]
+    message_id: int | None = None
+
+
+def judge(doubts: Sequence[Doubt], found: Sequence[int], now: float) -> list[Verdict]:
+    """Say of each call in doubt what became of it. Pure.
+
+    `doubts` are in the order of their calls; `found` are the ids, in order, of messages of ours that
+    nobody answered for; `now` is in seconds since 1970, by the clock of the doubts.
+    """
+    final = [now - doubt.at >= FINAL_AFTER for doubt in doubts]
+    missing = [Verdict("again") if over else Verdict("wait") for over in final]
+    if len(found) >= len(doubts):
+        return [Verdict("adopt", message_id) for message_id in found[: len(doubts)]]
+    if not found:
+        return missing
+    if found[0] <= doubts[1].after:  # it was there before the second call began
+        return [Verdict("adopt", found[0]), missing[1]]
+    return [Verdict("repeat")] * 2 if all(final) else [Verdict("wait")] * 2
+
+
+async def look(held: Held) -> float:
+    """Look for the messages of a lane's doubts. Ends the turn; the seconds for which the lane pauses."""
+    try:
+        await _prove(held)
+        found = await _find(held)
+    except Unreliable as error:
+        log.error("nothing can be found out, messages may be repeated", reason=str(error))
+        return await _end(held, [Verdict("repeat")] * len(held.lane.doubts))
+    except Wait as error:
+        return await _put_off(held, max(error.seconds, held.pause))
+    except ChannelError as error:
+        log.info("looking for a message failed", group=held.lane.group_id, error=str(error))
+        return await _put_off(held, max(RETRY, held.pause))
+    if found is None:  # the budget is used up
+        return await _put_off(held, held.pause)
+    return await _end(held, judge(held.lane.doubts, found, held.now.timestamp()))
+
+
+async def _prove(held: Held) -> None:
+    """Ask, once a day, what is known: an id that nobody has, and the last that we were given.
+
+    The second may have been deleted meanwhile; then it proves nothing, but contradicts nothing. Raises
+    `Unreliable`.
+    """
+    lane, proved = held.lane, held.means.proved
+    if time.monotonic() - proved.get(lane.bot_id, float("-inf")) < PROVED_FOR:
+        return
+    if await held.channel.whose(lane.chat_id, NOT_YET) != "nobody's":
+        raise Unreliable("a message that cannot exist is said to exist")
+    if lane.known_id:
+        await held.another_call()
+        if await held.channel.whose(lane.chat_id, lane.known_id) == "theirs":
+            raise Unreliable("a message of ours is said to be somebody else's")
+    await held.another_call()
+    proved[lane.bot_id] = time.monotonic()
+
+
+async def _find(held: Held) -> list[int] | None:
+    """The ids of messages of ours that nobody answered for; None when the budget does not suffice."""
+    lane, wanted = held.lane, len(held.lane.doubts)
+    after = lane.doubts[0].after
+    async with held.means.db.statement() as db:
+        seen = await lanes.seen_since(db, lane, after)
+    known = {*seen, *lane.ours}
+    found: list[int] = []
+    asked = False
+    for message_id in range(after + 1, max(known, default=after) + BEYOND + 1):
+        if message_id in known:
+            continue
+        if asked:  # the first call is what the lane was claimed for
+            if held.pause > 0:
+                return None
+            await held.another_call()
+        asked = True
+        if await held.channel.whose(lane.chat_id, message_id) == "ours":
+            found.append(message_id)
+        if len(found) == wanted:
+            break
+    return found
+
+
+async def _put_off(held: Held, seconds: float) -> float:
+    """Look again after so many seconds; all the doubts are left."""
+    lane, pause = held.lane, held.pause
+    await held.persist(
+        lambda db: lanes.looked(db, lane, left=lane.doubts, message_id=None, again_in=seconds, pause=pause)
+    )
+    held.means.jobs.drain(lane.group_id, after=seconds)
+    return pause
+
+
+async def _end(held: Held, verdicts: Sequence[Verdict]) -> float:
+    lane, pause = held.lane, held.pause
+    left = [doubt for doubt, verdict in zip(lane.doubts, verdicts, strict=True) if verdict.kind == "wait"]
+    again_in = max(0.0, FINAL_AFTER - (held.now.timestamp() - left[0].at)) if left else None
+    highest = max((verdict.message_id or 0 for verdict in verdicts), default=0) or None
+
+    async def settle(db: Connection) -> list[Change]:
+        changes = []
+        for doubt, verdict in zip(lane.doubts, verdicts, strict=True):
+            changes += await _settle(db, held, doubt, verdict)
+        await lanes.looked(db, lane, left=left, message_id=highest, again_in=again_in, pause=pause)
+        return changes
+
+    held.ring(await held.persist_all(settle))
+    log.info("calls in doubt", group=lane.group_id, found=[verdict.kind for verdict in verdicts])
+    for verdict in verdicts:
+        metrics.doubts.labels(verdict.kind).inc()
+    if again_in is not None:
+        held.means.jobs.drain(lane.group_id, after=again_in)
+    return pause
+
+
+async def _settle(db: Connection, held: Held, doubt: Doubt, verdict: Verdict) -> list[Change]:
+    if verdict.message_id is not None:
+        return await outbox.adopted(db, held.lane, doubt.entries, message_id=verdict.message_id)
+    if verdict.kind in ("again", "repeat"):
+        await outbox.say_again(db, doubt.entries, repeated=verdict.kind == "repeat")
+    return []
