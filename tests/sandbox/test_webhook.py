@@ -307,7 +307,7 @@ async def test_an_answer_may_call_a_method(
     assert shown["messages"][-1]["text"] == "from the answer"
 
 
-@pytest.mark.parametrize("method", ["getMe", "deleteWebhook", "close", "logOut", "setWebhook", "nothing"])
+@pytest.mark.parametrize("method", ["getMe", "deleteWebhook", "close", "logOut", "setWebhook"])
 async def test_some_methods_are_not_called_from_answers(
     telegram: Telegram, receiver: Receiver, method: str
 ) -> None:

@@ -235,9 +235,9 @@ class Query:
 
     def markup(self) -> Markup:
         """reply_markup by its kind; one without content counts as none."""
-        raw = self.arguments.structure("reply_markup", "reply keyboard markup")
-        if raw is None:
+        if not self.arguments.text("reply_markup"):
             return Markup()
+        raw = self.arguments.structure("reply_markup", "reply keyboard markup")
         if not isinstance(raw, dict):
             raise bad_request("object expected as reply markup")
         if raw.get("keyboard"):

@@ -94,7 +94,7 @@ async def get_updates(query: Query) -> list[Any]:
         )
     arguments = query.arguments
     offset = arguments.integer("offset")
-    limit = min(max(arguments.integer("limit") if "limit" in arguments else 100, 1), 100)
+    limit = min(max(arguments.integer("limit", 100), 1), 100)
     timeout = min(max(arguments.integer("timeout"), 0), LONGEST_POLL_SECONDS)
     query.feed.allow(arguments.lenient_structure("allowed_updates"))
     turn = query.webhook.poller.replace(
@@ -141,11 +141,10 @@ async def _remove(query: Query) -> None:
 
 
 def _settings(arguments: Arguments) -> WebhookSettings:
-    connections = arguments.integer("max_connections") if "max_connections" in arguments else 40
     return WebhookSettings(
         url=arguments.text("url"),
         secret=arguments.text("secret_token"),
-        max_connections=min(max(connections, 1), 100),
+        max_connections=min(max(arguments.integer("max_connections", 40), 1), 100),
         ip_address=arguments.text("ip_address"),
         has_certificate="certificate" in arguments.files,
     )
