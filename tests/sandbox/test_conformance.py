@@ -242,6 +242,7 @@ ROWS = [
         "2.2 General, same name", "editGeneralForumTopic", {"name": "General"}, refused("TOPIC_NOT_MODIFIED")
     ),
     Row("2.2 empty name", "createForumTopic", {"name": "  "}, refused("name must be non-empty")),
+    Row("2.2 unseen name", "createForumTopic", {"name": "\u200b"}, refused("name must be non-empty")),
     Row(
         "2.2 colour of its own",
         "createForumTopic",
@@ -368,6 +369,13 @@ ROWS = [
     # 2.7 messages
     Row("2.7 no text", "sendMessage", {"text": ""}, refused("message text is empty")),
     Row("2.7 blanks", "sendMessage", {"text": " \n\u2028"}, refused("text must be non-empty")),
+    Row("2.7 nothing to be seen", "sendMessage", {"text": "\u200b\u2800"}, refused("text must be non-empty")),
+    Row(
+        "2.7 edited to nothing",
+        "editMessageText",
+        {"message_id": "$said", "text": "\u200b"},
+        refused("text must be non-empty"),
+    ),
     Row("2.7 too long", "sendMessage", {"text": "x" * 4097}, refused("message is too long")),
     Row(
         "2.7 too long, edited",

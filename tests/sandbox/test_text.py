@@ -28,7 +28,7 @@ def entity(kind: str, offset: int, length: int, **more: Any) -> dict[str, Any]:
         ("a\r\nb", "a\nb"),
         ("a\u2028b\u202ec", "abc"),
         ("A\u030angstrom", "Angstrom"),
-        ("\u200f\u200f\u200e", "\u200c\u200c\u200e"),
+        ("x\u200f\u200f\u200e", "x\u200c\u200c\u200e"),
         ("two  spaces stay", "two  spaces stay"),
         ("😀 ok", "😀 ok"),
     ],
@@ -138,6 +138,23 @@ def test_topic_names_are_one_line_of_at_most_128() -> None:
     assert topic_name("  Anna \n\t K.\u00a0 ") == "Anna K."
     assert len(topic_name("x" * 200)) == 128
     assert topic_name(" \n") == ""
+    assert topic_name("a" + " " * 200 + "b") == "a"  # cut first
+    assert topic_name("\u3000Zoë\u2003 \u2800K\u200bö\ufffc") == "Zoë K\u200bö"
+
+
+@pytest.mark.parametrize(
+    "unseen",
+    ["\u200b", "\u200d\ufeff \u200e", "\u00a0", "\u2800", "\u3000\ufffc", "\U000e0020\U000e007f", "\u202e\t"],
+)
+def test_what_cannot_be_seen_is_nothing(unseen: str) -> None:
+    assert topic_name(unseen) == ""
+    assert clean(unseen, [], may_be_empty=True) == ("", [])
+    with pytest.raises(RefusedError, match="Bad Request: text must be non-empty"):
+        clean(unseen, [])
+
+
+def test_signs_that_cannot_be_seen_stay_beside_others() -> None:
+    assert clean("\u200bx\u3000", []) == ("\u200bx\u3000", [])
 
 
 def test_a_long_run_of_letters_is_looked_through_quickly() -> None:

@@ -86,10 +86,10 @@ def text_content(raw: tuple[str, list[Entity]], *, too_long: str = "message is t
 
 
 def caption_content(raw: tuple[str, list[Entity]], *, too_long: str = "message caption is too long") -> Json:
-    """A caption as it is kept; one of blanks is none. RefusedError if it is too long."""
-    if not raw[0].strip():
+    """A caption as it is kept; one that cannot be seen is none. RefusedError if it is too long."""
+    text, entities = clean(*raw, may_be_empty=True)
+    if not text:
         return {}
-    text, entities = clean(*raw)
     if len(text) > CAPTION_LIMIT:
         raise bad_request(too_long)
     return {"caption": text} | ({"caption_entities": entities} if entities else {})

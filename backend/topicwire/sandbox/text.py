@@ -20,6 +20,9 @@ KEPT_LIMIT_BYTES = 35_000
 _REMOVED = ["\r", *map(chr, range(0x2028, 0x202F)), "\u030a", "\u0333", "\u033f"]
 _CLEANING = {code: " " for code in range(32) if code not in (10, 13)} | {ord(c): "" for c in _REMOVED}
 _DIRECTION_MARKS = re.compile("[\u200e\u200f]{2,}")
+_WIDE_BLANKS = re.compile("[\u1680\u180e\u2000-\u200a\u202f\u205f\u2800\u3000\ufffc\U000e0000-\U000e007f]")
+_UNSEEN = " \n\u200b\u200c\u200d\u200e\u200f\u202e\ufeff\u00a0"
+_BLANKS = re.compile("[ \n\u00a0]+")
 
 _PLAIN = {
     "bold",
@@ -72,17 +75,23 @@ def parse_entities(raw: Any) -> list[Entity]:
     return [entity for entity in parsed if entity is not None]
 
 
-def clean(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
+def clean(text: str, entities: list[Entity], *, may_be_empty: bool = False) -> tuple[str, list[Entity]]:
     """The text as it will be kept, with the given entities moved along and Telegram's own added.
 
-    Refuses text that is empty once cleaned and entities that leave the text or cut a character in two.
+    Refuses text of which nothing can be seen, unless that is allowed and makes an empty one, and entities
+    that leave the text or cut a character in two.
     """
     check_utf8(text)
     kept = entities and [dict(entity) for entity in entities if entity["length"] > 0]
     cleaned = _clean_characters(text)
     if kept:
         _move(kept, text)
-    return _trim(cleaned, kept)
+    trimmed, kept = _trim(cleaned, kept)
+    if _visible(trimmed):
+        return trimmed, _merge(kept, find_entities(trimmed))
+    if not may_be_empty:
+        raise bad_request("text must be non-empty")
+    return "", []
 
 
 def find_entities(text: str) -> list[Entity]:
@@ -102,9 +111,18 @@ def find_entities(text: str) -> list[Entity]:
 
 
 def topic_name(text: str) -> str:
-    """A topic's name as Telegram keeps it: on one line, single spaces, at most 128 characters."""
+    """A topic's name as Telegram keeps it: on one line, single spaces, at most 128 characters.
+
+    It is cut before runs of blanks are drawn together (tdlib, `clean_name`).
+    """
     check_utf8(text)
-    return " ".join(text.translate(_CLEANING).split())[:128].rstrip()
+    return _BLANKS.sub(" ", _visible(_clean_characters(text), 128)).strip()
+
+
+def _visible(text: str, longest: int | None = None) -> str:
+    """The text with plain blanks around and in it, "" if nothing can be seen (`strip_empty_characters`)."""
+    trimmed = _WIDE_BLANKS.sub(" ", text).strip(" \n")[:longest].strip(" \n")
+    return trimmed if trimmed.strip(_UNSEEN) else ""
 
 
 def _parse_entity(item: Any) -> Entity | None:
@@ -206,8 +224,6 @@ def _byte(text: str, offset: int) -> int:
 
 def _trim(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
     text = text.rstrip(" \n")
-    if not text:
-        raise bad_request("text must be non-empty")
     length = utf16_length(text)
     for entity in entities:
         entity["length"] = min(entity["length"], length - entity["offset"])
@@ -217,8 +233,7 @@ def _trim(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
     blanks = min([blanks, *(entity["offset"] for entity in entities)])
     for entity in entities:
         entity["offset"] -= blanks
-    text = text[blanks:]
-    return text, _merge(entities, find_entities(text))
+    return text[blanks:], entities
 
 
 def _merge(given: list[Entity], found: list[Entity]) -> list[Entity]:
