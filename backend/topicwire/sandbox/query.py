@@ -116,18 +116,25 @@ class Query:
         """message_thread_id; garbage and negative numbers are 0."""
         return max(0, self.arguments.integer("message_thread_id"))
 
-    def known_topic(self, chat: Chat, thread: int, right: str, refusal: str) -> Topic:
+    def check_topic(self, chat: Chat, thread: int, right: str, refusal: str) -> None:
+        """What the server refuses by itself: no identifier, and no right over a topic that it knows."""
+        if thread <= 0:
+            raise bad_request("invalid forum topic identifier specified")
+        topic = chat.topics.get(thread)
+        is_known = topic is not None and self.bot_id in topic.seen
+        if is_known and not self._may_manage(chat, topic, right):
+            raise bad_request(refusal)
+
+    def managed_topic(self, chat: Chat, thread: int, right: str, refusal: str, *, own: bool = True) -> Topic:
         """The topic that a topic method is about, provided that the bot may manage it.
 
         The missing right is told in a sentence if the server knows the topic, else by the backend's own word.
+        With `own` the bot's own topics need no right.
         """
-        if thread <= 0:
-            raise bad_request("invalid forum topic identifier specified")
+        self.check_topic(chat, thread, right, refusal)
         topic = chat.topic(thread)
-        is_own = topic is not None and topic.creator == self.bot_id
-        if not is_own and not self.role(chat).may(right):
-            is_known = topic is not None and self.bot_id in topic.seen
-            raise bad_request(refusal if is_known else "CHAT_ADMIN_REQUIRED")
+        if not self._may_manage(chat, topic if own else None, right):
+            raise bad_request("CHAT_ADMIN_REQUIRED")
         if topic is None:
             raise bad_request("TOPIC_ID_INVALID")
         return topic
@@ -245,6 +252,10 @@ class Query:
         if raw.get("inline_keyboard"):
             return Markup(inline={"inline_keyboard": _check_rows(raw["inline_keyboard"])})
         return Markup(other=bool(raw.get("remove_keyboard") or raw.get("force_reply")))
+
+    def _may_manage(self, chat: Chat, topic: Topic | None, right: str) -> bool:
+        is_own = topic is not None and topic.creator == self.bot_id
+        return is_own or self.role(chat).may(right)
 
     def _is_known(self, entity: Entity) -> bool:
         """Completes a mention; one of somebody that the bot never saw is left out."""

@@ -158,9 +158,13 @@ class Chat(msgspec.Struct, omit_defaults=True):
         topic.deleted, topic.unread = True, 0
 
     def may_write(self, person_id: int, topic: Topic) -> bool:
-        """A closed topic takes messages from its creator and from those who manage topics."""
-        allowed = topic.creator == person_id or self.member(person_id).may("can_manage_topics")
-        return not topic.closed or allowed
+        """A closed topic takes messages from its creator and from those who manage topics.
+
+        Where topics are off nothing is closed.
+        """
+        if not (self.is_forum and topic.closed):
+            return True
+        return topic.creator == person_id or self.member(person_id).may("can_manage_topics")
 
 
 class StoredFile(msgspec.Struct, omit_defaults=True):
