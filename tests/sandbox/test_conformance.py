@@ -679,6 +679,20 @@ async def test_silent_fallbacks(
     assert check(await scene.telegram.ok("sendMessage", text="x", **scene.fill(params)), scene)
 
 
+async def test_answers_where_topics_are_off_carry_a_thread_that_is_no_topic(scene: Scene) -> None:
+    telegram = scene.telegram
+    await telegram.act("forum", on=False)
+    first = await telegram.say("first")
+    second = await telegram.act("messages", text="second", reply_to=first["message_id"])
+    third = await telegram.say("third", reply_parameters={"message_id": second["message_id"]})
+    for said in (second, third):
+        assert said["message_thread_id"] == first["message_id"]
+        assert "is_topic_message" not in said
+    await telegram.act("forum", on=True)
+    again = await telegram.say("again", reply_parameters={"message_id": third["message_id"]})
+    assert in_general(again, scene)
+
+
 async def test_typing_in_a_deleted_topic_is_no_error(scene: Scene) -> None:
     await scene.telegram.act(f"topics/{scene.names['own']}/delete")
     scene.telegram.clock.advance(61)

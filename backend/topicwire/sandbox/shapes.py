@@ -124,6 +124,8 @@ def message(world: World, group: Chat, said: Message, bot_id: int, *, nested: bo
     if said.thread is not None:
         shape["message_thread_id"] = said.thread
         shape["is_topic_message"] = True
+    elif said.reply_to is not None and group.type == "supergroup" and not group.is_forum:
+        shape["message_thread_id"] = _reply_thread(group, said)  # which is no topic
     if not nested:
         _add_reply(shape, world, group, said, bot_id)
     if said.edit_date is not None:
@@ -169,6 +171,14 @@ def _finish_content(shape: Json, world: World, group: Chat, bot_id: int, *, nest
             shape["pinned_message"] = gone
         else:
             shape["pinned_message"] = message(world, group, original, bot_id, nested=True)
+
+
+def _reply_thread(group: Chat, said: Message) -> int:
+    """The message that a chain of answers began with."""
+    answered = said
+    while answered.reply_to is not None and answered.reply_to in group.messages:
+        answered = group.messages[answered.reply_to]
+    return answered.id if answered.reply_to is None else answered.reply_to
 
 
 def _add_reply(shape: Json, world: World, group: Chat, said: Message, bot_id: int) -> None:
