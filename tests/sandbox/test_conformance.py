@@ -973,7 +973,24 @@ async def test_two_bots_in_a_group_have_budgets_and_updates_of_their_own(sandbox
             await telegram.updates(),
             (await (await telegram.http.get(f"{url}/getUpdates")).json())["result"],
         ):
-            assert [each["message"]["text"] for each in updates if "message" in each] == ["hello both"]
+            joined, said = [each["message"] for each in updates if "message" in each]
+            assert [each["id"] for each in joined["new_chat_members"]] == [other["id"]]
+            assert (joined["from"]["id"], said["text"]) == (MARA, "hello both")
+
+
+async def test_a_bot_that_was_kicked_hears_of_itself_only(sandbox: Running) -> None:
+    async with sandbox(group_rate="off", bot_rate="off") as telegram:
+        await telegram.act("bot", status="kicked")
+        await telegram.act("messages", text="now that it is gone")
+        await telegram.act("bot", status="administrator")
+        gone, back, joined = await telegram.updates()
+        assert [each["my_chat_member"]["new_chat_member"]["status"] for each in (gone, back)] == [
+            "kicked",
+            "administrator",
+        ]
+        assert joined["message"]["new_chat_members"][0]["id"] == 4200
+        shown = (await telegram.look("topics/1/messages"))["messages"]
+        assert shown[0]["left_chat_member"]["id"] == 4200
 
 
 async def test_a_bot_that_logged_out(sandbox: Running) -> None:

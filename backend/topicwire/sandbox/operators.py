@@ -194,7 +194,7 @@ class Operators:
         if bot == "none":
             self._backend.changed_chat(chat)
         else:
-            self.set_bot(chat, bot, None, actor=MARA)
+            self._set_role(chat, self._world.bot.id, bot, None, actor=MARA)
         return chat
 
     def set_bot(
@@ -240,19 +240,10 @@ class Operators:
     def set_member(
         self, chat: Chat, person_id: int, status: str, rights: list[str] | None, *, actor: int
     ) -> Member:
-        possible = {"administrator": ADMIN_RIGHTS, "restricted": MEMBER_RIGHTS}.get(status, ())
-        if person_id not in self._world.people:
-            raise bad_request(f"there is no person {person_id}")
-        if status not in STATUSES:
-            raise bad_request(f"status must be one of {', '.join(STATUSES)}")
-        unknown = [right for right in rights or [] if right not in possible]
-        if unknown:
-            raise bad_request(f"{status} has no right called {unknown[0]}")
-        everything = list(possible) if status == "administrator" else []
-        role = Member(status, everything if rights is None else list(rights))
+        """Somebody's role; who comes or goes by that is told of in the group."""
         was_in = chat.member(person_id).is_in()
-        self._backend.set_member(chat, person_id, role, actor=actor)
-        if role.is_in() != was_in and not self._world.people[person_id].is_bot:
+        role = self._set_role(chat, person_id, status, rights, actor=actor)
+        if role.is_in() != was_in:
             self._tell_of_member(chat, person_id, actor, joined=role.is_in())
         return role
 
@@ -283,6 +274,22 @@ class Operators:
         self._world.people[person.id] = person
         return person
 
+    def _set_role(
+        self, chat: Chat, person_id: int, status: str, rights: list[str] | None, *, actor: int
+    ) -> Member:
+        possible = {"administrator": ADMIN_RIGHTS, "restricted": MEMBER_RIGHTS}.get(status, ())
+        if person_id not in self._world.people:
+            raise bad_request(f"there is no person {person_id}")
+        if status not in STATUSES:
+            raise bad_request(f"status must be one of {', '.join(STATUSES)}")
+        unknown = [right for right in rights or [] if right not in possible]
+        if unknown:
+            raise bad_request(f"{status} has no right called {unknown[0]}")
+        everything = list(possible) if status == "administrator" else []
+        role = Member(status, everything if rights is None else list(rights))
+        self._backend.set_member(chat, person_id, role, actor=actor)
+        return role
+
     def _new_chat_id(self, kind: str) -> int:
         number = self._world.next_chat
         self._world.next_chat += 1
@@ -291,7 +298,8 @@ class Operators:
     def _tell_of_member(self, chat: Chat, person_id: int, actor: int, *, joined: bool) -> None:
         shape = shapes.user(self._world.people[person_id])
         told = {"new_chat_members": [shape]} if joined else {"left_chat_member": shape}
-        self._backend.say(chat, person_id if joined else actor, told, service=True)
+        adds_itself = joined and not self._world.people[person_id].is_bot
+        self._backend.say(chat, person_id if adds_itself else actor, told, service=True)
 
     def _member(self, chat: Chat, person_id: int) -> Member:
         person = self._world.people.get(person_id)
