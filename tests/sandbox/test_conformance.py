@@ -100,6 +100,16 @@ def call(method: str, **params: Any) -> Step:
     return step
 
 
+def named(name: str, method: str, **params: Any) -> Step:
+    """Likewise, and the message is called so from then on."""
+
+    async def step(scene: Scene) -> None:
+        said = await scene.telegram.ok(method, **scene.fill(params))
+        scene.names[name] = said["message_id"]
+
+    return step
+
+
 def later(seconds: float) -> Step:
     async def step(scene: Scene) -> None:
         scene.telegram.clock.advance(seconds)
@@ -438,6 +448,54 @@ ROWS = [
         refused("there is no caption in the message to edit"),
     ),
     Row(
+        "2.7 no text to edit",
+        "editMessageText",
+        {"message_id": "$mine", "text": "x"},
+        refused("there is no text in the message to edit"),
+        (named("mine", "sendPhoto", photo="$photo_id"),),
+    ),
+    Row(
+        "2.7 caption too long, edited",
+        "editMessageCaption",
+        {"message_id": "$mine", "caption": "x" * 1025},
+        refused("MEDIA_CAPTION_TOO_LONG"),
+        (named("mine", "sendPhoto", photo="$photo_id"),),
+    ),
+    Row(
+        "2.7 same caption",
+        "editMessageCaption",
+        {"message_id": "$mine", "caption": "look"},
+        refused(NOT_MODIFIED),
+        (named("mine", "sendPhoto", photo="$photo_id", caption="look"),),
+    ),
+    Row("2.7 same keyboard", "editMessageReplyMarkup", {"message_id": "$said"}, refused(NOT_MODIFIED)),
+    Row(
+        "2.7 edit a forward",
+        "editMessageText",
+        {"message_id": "$mine", "text": "x"},
+        refused("message can't be edited"),
+        (named("mine", "forwardMessage", from_chat_id="$chat", message_id="$said"),),
+    ),
+    Row(
+        "2.7 delete several, one of them theirs",
+        "deleteMessages",
+        {"message_ids": ["$said", "$question"]},
+        refused("message can't be deleted for everyone"),
+        (bot("administrator", PIN),),
+    ),
+    Row(
+        "2.7 delete none",
+        "deleteMessages",
+        {"message_ids": []},
+        refused("message identifiers are not specified"),
+    ),
+    Row(
+        "2.7 delete many",
+        "deleteMessages",
+        {"message_ids": list(range(1, 102))},
+        refused("too many message identifiers specified"),
+    ),
+    Row(
         "2.7 delete nothing", "deleteMessage", {"message_id": "$gone"}, refused("message to delete not found")
     ),
     Row("2.7 delete a root", "deleteMessage", {"message_id": "$own"}, refused("message can't be deleted")),
@@ -475,6 +533,28 @@ ROWS = [
         "setMessageReaction",
         {"message_id": "$said", "reaction": [{"type": "emoji", "emoji": "x"}]},
         refused("REACTION_INVALID"),
+    ),
+    Row(
+        "2.7 two reactions",
+        "setMessageReaction",
+        {
+            "message_id": "$said",
+            "reaction": [{"type": "emoji", "emoji": "👍"}, {"type": "emoji", "emoji": "👎"}],
+        },
+        refused("REACTIONS_TOO_MANY"),
+    ),
+    Row(
+        "2.7 paid reaction",
+        "setMessageReaction",
+        {"message_id": "$said", "reaction": [{"type": "paid"}]},
+        refused("REACTION_INVALID"),
+    ),
+    Row(
+        "2.7 copy what is protected",
+        "copyMessage",
+        {"from_chat_id": "$chat", "message_id": "$mine"},
+        refused("the message can't be copied"),
+        (named("mine", "sendMessage", text="x", protect_content=True),),
     ),
     Row(
         "2.7 copy nothing",
@@ -520,6 +600,7 @@ ROWS = [
         {"photo": "https://shop.example/x.jpg"},
         refused("failed to get HTTP URL content"),
     ),
+    Row("2.7 which file", "getFile", {"file_id": ""}, refused("file_id not specified")),
     Row("2.7 no such file", "getFile", {"file_id": "nonsense"}, refused("invalid file_id")),
     Row(
         "2.7 wrong action",
@@ -567,15 +648,33 @@ ROWS = [
     Row(
         "13 ours, a photo in a closed topic",
         "editMessageReplyMarkup",
-        {"message_id": "$said", "reply_markup": FORCE_REPLY},
+        {"message_id": "$mine", "reply_markup": FORCE_REPLY},
         refused("inline keyboard expected"),
-        (act("topics/{own}/close"), later(72 * 3600)),
+        (
+            named("mine", "sendPhoto", photo="$photo_id", message_thread_id="$own"),
+            act("topics/{own}/close"),
+            later(72 * 3600),
+        ),
+    ),
+    Row(
+        "13 a forward of ours",
+        "editMessageReplyMarkup",
+        {"message_id": "$mine", "reply_markup": FORCE_REPLY},
+        refused("message can't be edited"),
+        (named("mine", "forwardMessage", from_chat_id="$chat", message_id="$said"),),
+    ),
+    Row(
+        "13 in a deleted topic",
+        "editMessageReplyMarkup",
+        {"message_id": "$said", "reply_markup": FORCE_REPLY},
+        refused("message to edit not found"),
+        (act("topics/{own}/delete"),),
     ),
 ]
 
 # What aiogram cannot say: it leaves empty values out and types its fields.
 BARE_ONLY = {
-    "2.2 no chat", "2.7 no text", "2.6 who blocked it", *(row.name for row in ROWS if row.name.startswith("13 ")),
+    "2.2 no chat", "2.7 no text", "2.7 which file", "2.6 who blocked it", *(row.name for row in ROWS if row.name.startswith("13 ")),
 }  # fmt: skip
 
 
@@ -740,6 +839,27 @@ async def test_turning_topics_on_makes_a_basic_group_another_chat(sandbox: Runni
         assert [each.get("migrate_from_chat_id") for each in told] == [None, group.chat]
 
 
+async def test_a_basic_group_knows_no_topics(shared: Telegram) -> None:
+    group = await shared.group(type="group")
+    said = await group.say("x", message_thread_id=77)
+    assert not {"message_thread_id", "is_topic_message"} & said.keys()
+    assert "is_forum" not in said["chat"]
+    assert await group.refused("createForumTopic", name="x") == refused("the chat is not a forum")
+
+
+# 7 Chat actions.
+
+ACTIONS = """
+typing upload_photo record_video upload_video record_voice upload_voice upload_document choose_sticker
+find_location record_video_note upload_video_note cancel record_audio upload_audio pick_up_location TYPING
+"""
+
+
+async def test_chat_actions(telegram: Telegram) -> None:
+    for action in ACTIONS.split():
+        assert await telegram.ok("sendChatAction", action=action) is True
+
+
 async def test_a_group_that_was_deleted(shared: Telegram) -> None:
     group = await shared.group(type="group")
     await group.act("destroy")
@@ -803,6 +923,54 @@ async def test_uploads_that_are_refused(
 ) -> None:
     status, answer = await post(telegram, method, form)
     assert (status, answer["description"]) == (400, BAD + why)
+
+
+KINDS = [
+    ("sendMessage", "text", "can_send_messages", "text messages"),
+    ("sendPhoto", "photo", "can_send_photos", "photos"),
+    ("sendVideo", "video", "can_send_videos", "videos"),
+    ("sendDocument", "document", "can_send_documents", "documents"),
+    ("sendAudio", "audio", "can_send_audios", "music"),
+    ("sendVoice", "voice", "can_send_voice_notes", "voice notes"),
+    ("sendVideoNote", "video_note", "can_send_video_notes", "video notes"),
+    ("sendSticker", "sticker", "can_send_other_messages", "stickers"),
+    ("sendAnimation", "animation", "can_send_other_messages", "animations"),
+]
+
+
+async def test_what_a_restricted_bot_may_send_goes_by_kind(telegram: Telegram) -> None:
+    for right in sorted({row[2] for row in KINDS}):
+        await telegram.act("bot", status="restricted", rights=[right])
+        for method, field, needed, words in KINDS:
+            content = "x" if field == "text" else ("a.png", png(9, 9))
+            status, answer = await post(telegram, method, {field: content})
+            if needed == right:
+                assert (status, field in answer["result"]) == (200, True)
+            else:
+                why = f"{BAD}not enough rights to send {words} to the chat"
+                assert (status, answer["description"]) == (400, why)
+
+
+async def test_what_is_too_big(telegram: Telegram, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("media.LARGEST_UPLOAD", "media_methods.LONGEST_DOWNLOAD"):
+        monkeypatch.setattr(f"topicwire.sandbox.{limit}", 2000 if "UPLOAD" in limit else 1000)
+    monkeypatch.setattr("topicwire.sandbox.arguments.UPLOAD_LIMIT_BYTES", 4000)
+    for size in (2001, 5000):  # the file, the body
+        status, answer = await post(telegram, "sendDocument", {"document": ("a.txt", bytes(size))})
+        assert (status, answer["description"]) == (413, "Request Entity Too Large")
+    for size, big in ((1000, False), (1001, True)):
+        _, answer = await post(telegram, "sendDocument", {"document": ("a.txt", b"x" * size)})
+        status, answer = await telegram.call("getFile", file_id=answer["result"]["document"]["file_id"])
+        assert (answer.get("description") == f"{BAD}file is too big") is big
+    status, answer = await post(telegram, "sendDocument", {f"f{n}": ("a.txt", b"x") for n in range(51)})
+    assert (status, answer["description"]) == (413, "Request Entity Too Large")
+
+
+@pytest.mark.parametrize("name", ["wave.gif", "wave.mp4"])
+async def test_a_moving_picture_sent_as_a_document_is_an_animation_too(telegram: Telegram, name: str) -> None:
+    _, answer = await post(telegram, "sendDocument", {"document": (name, b"x")})
+    shown = answer["result"]
+    assert shown["animation"]["file_id"] == shown["document"]["file_id"]
 
 
 async def test_a_file_goes_there_and_back(shared: Telegram, aiogram_bot: Bot) -> None:
