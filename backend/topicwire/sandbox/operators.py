@@ -4,14 +4,14 @@ import itertools
 from typing import Any, TypeVar
 
 from topicwire.sandbox import media, shapes
-from topicwire.sandbox import text as texts
 from topicwire.sandbox.answers import bad_request
 from topicwire.sandbox.arguments import Upload
 from topicwire.sandbox.backend import Backend
 from topicwire.sandbox.files import Files
 from topicwire.sandbox.media_methods import ALBUM_LIMIT
 from topicwire.sandbox.samples import SAMPLES
-from topicwire.sandbox.sending import caption_content
+from topicwire.sandbox.sending import caption_content, text_content, without_caption
+from topicwire.sandbox.text import parse_entities, topic_name
 from topicwire.sandbox.world import (
     ADMIN_RIGHTS,
     ANONYMOUS,
@@ -70,10 +70,7 @@ class Operators:
 
     def text(self, text: str, entities: Any) -> Json:
         """A text's content, cleaned, with Telegram's own entities added."""
-        cleaned, kept = texts.clean(text, texts.parse_entities(entities))
-        if len(cleaned) > texts.TEXT_LIMIT:
-            raise bad_request("message is too long")
-        return {"text": cleaned, "entities": kept} if kept else {"text": cleaned}
+        return text_content((text, parse_entities(entities)))
 
     def media(self, kind: str, caption: str) -> Json:
         """A sample's content."""
@@ -91,8 +88,7 @@ class Operators:
         """Several files as one; a caption is on the first only."""
         if not 2 <= len(contents) <= ALBUM_LIMIT:
             raise bad_request(f"an album has from 2 to {ALBUM_LIMIT} items")
-        group = {"media_group_id": str(13_900_000_000 + self._world.next_album)}
-        self._world.next_album += 1
+        group = self._world.take_album()
         return [self.post(chat, person_id, thread, content | group) for content in contents]
 
     def pin(self, chat: Chat, person_id: int, message_id: int, *, on: bool) -> None:
@@ -147,11 +143,11 @@ class Operators:
             raise bad_request("the chat is not a forum")
         if color and color not in ICON_COLORS:
             raise bad_request("invalid icon color specified")
-        return self._backend.create_topic(chat, person_id, _name(name), color=color)
+        return self._backend.create_topic(chat, person_id, topic_name(name), color=color)
 
     def rename(self, chat: Chat, person_id: int, thread: int, name: str) -> Topic:
         topic = self._manageable(chat, person_id, thread)
-        cleaned = _name(name)
+        cleaned = topic_name(name)
         if cleaned != topic.name:
             self._backend.edit_topic(chat, person_id, topic, name=cleaned)
         return topic
@@ -323,8 +319,7 @@ class Operators:
     def _edited(self, message: Message, fresh: Json) -> Json:
         if "text" in message.content:
             return fresh
-        kept = {name: value for name, value in message.content.items() if not name.startswith("caption")}
-        return kept | {
+        return without_caption(message.content) | {
             f"caption{'_entities' if name == 'entities' else ''}": value for name, value in fresh.items()
         }
 
@@ -333,10 +328,3 @@ def _found(thing: T | None, otherwise: str) -> T:
     if thing is None:
         raise bad_request(otherwise)
     return thing
-
-
-def _name(raw: str) -> str:
-    name = texts.topic_name(raw)
-    if not name:
-        raise bad_request("name must be non-empty")
-    return name

@@ -95,6 +95,11 @@ def caption_content(raw: tuple[str, list[Entity]], *, too_long: str = "message c
     return {"caption": text} | ({"caption_entities": entities} if entities else {})
 
 
+def without_caption(content: Json) -> Json:
+    """The content with nothing written under it."""
+    return {name: value for name, value in content.items() if not name.startswith("caption")}
+
+
 def _reply(query: Query) -> Reply:
     arguments = query.arguments
     if "reply_parameters" not in arguments:

@@ -113,10 +113,13 @@ def find_entities(text: str) -> list[Entity]:
 def topic_name(text: str) -> str:
     """A topic's name as Telegram keeps it: on one line, single spaces, at most 128 characters.
 
-    It is cut before runs of blanks are drawn together (tdlib, `clean_name`).
+    It is cut before runs of blanks are drawn together (tdlib, `clean_name`). Refuses one that cannot be seen.
     """
     check_utf8(text)
-    return _BLANKS.sub(" ", _visible(_clean_characters(text), 128)).strip()
+    name = _BLANKS.sub(" ", _visible(_clean_characters(text), 128)).strip()
+    if not name:
+        raise bad_request("name must be non-empty")
+    return name
 
 
 def _visible(text: str, longest: int | None = None) -> str:

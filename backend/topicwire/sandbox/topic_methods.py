@@ -29,7 +29,7 @@ async def create_forum_topic(query: Query) -> dict[str, Any]:
     chat = await query.forum()
     if not query.role(chat).may("can_manage_topics"):
         raise bad_request("not enough rights to create a topic")
-    name = _name(arguments.text("name"))
+    name = topic_name(arguments.text("name"))
     color = arguments.integer("icon_color")
     if color and color not in ICON_COLORS:
         raise bad_request("invalid icon color specified")
@@ -48,7 +48,7 @@ async def edit_forum_topic(query: Query) -> bool:
     chat = await query.forum(Cost.FREE if is_idle else Cost.TOPIC)
     thread = query.thread_id()
     query.check_topic(chat, thread, "can_manage_topics", NOT_EDITABLE)
-    name = _name(raw_name) if raw_name else None
+    name = topic_name(raw_name) if raw_name else None
     if is_idle:
         return True
     topic = query.managed_topic(chat, thread, "can_manage_topics", NOT_EDITABLE)
@@ -89,7 +89,7 @@ async def delete_forum_topic(query: Query) -> bool:
 
 async def edit_general_forum_topic(query: Query) -> bool:
     chat, general = await _general(query)
-    name = _name(query.arguments.text("name"))
+    name = topic_name(query.arguments.text("name"))
     if name == general.name:
         raise bad_request("TOPIC_NOT_MODIFIED")
     query.backend.edit_topic(chat, query.bot_id, general, name=name)
@@ -189,10 +189,3 @@ def _icon(raw: str) -> str:
 async def _topic_to_close(query: Query) -> tuple[Chat, Topic]:
     chat = await query.forum()
     return chat, query.managed_topic(chat, query.thread_id(), "can_manage_topics", NOT_CLOSABLE)
-
-
-def _name(raw: str) -> str:
-    name = topic_name(raw)
-    if not name:
-        raise bad_request("name must be non-empty")
-    return name

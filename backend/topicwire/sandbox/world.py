@@ -190,7 +190,12 @@ class World(msgspec.Struct):
     next_file: int = 1
     next_album: int = 1
     files: dict[str, StoredFile] = {}
-    commands: list[dict[str, Any]] = []
+
+    def take_album(self) -> dict[str, str]:
+        """What the messages of a new album have in common."""
+        taken = self.next_album
+        self.next_album += 1
+        return {"media_group_id": str(13_900_000_000 + taken)}
 
 
 def new_chat(chat_id: int, title: str, *, kind: str = "supergroup", is_forum: bool = True) -> Chat:
