@@ -825,6 +825,10 @@ async def test_a_group_that_was_upgraded(shared: Telegram, aiogram_bot: Bot) -> 
         await aiogram_bot.send_message(group.chat, "x")
     assert raised.value.migrate_to_chat_id == successor
     assert (await group.ok("getChat"))["type"] == "group"  # it can be read all the same
+    assert (await group.ok("getChatMember", user_id=4200))["status"] == "administrator"
+    for method in ("getChatAdministrators", "getChatMember", "getChatMemberCount"):  # but for its members
+        _, answer = await group.call(method, user_id=MARA)
+        assert answer["parameters"] == {"migrate_to_chat_id": successor}
     said = await shared.ok("sendMessage", chat_id=successor, text="x")
     assert said["message_id"] == 2  # ids start anew
 
@@ -1204,6 +1208,7 @@ ADDRESSES = [
     ("/bot4200:secret/sendPoll", 501, "Not Implemented: sendPoll is not in the sandbox"),
     ("/bot4200:wrong/getMe", 401, "Unauthorized"),
     ("/botnonsense/getMe", 401, "Unauthorized: invalid token specified"),
+    (f"/bot4200:secret/getChat?chat_id={MARA}", 501, "Not Implemented: a private chat is not in the sandbox"),
     ("/file/bot4200:secret/documents/file_0.pdf", 404, "Not Found"),
     ("/file/bot4200:wrong/documents/file_0.pdf", 401, "Unauthorized"),
 ]

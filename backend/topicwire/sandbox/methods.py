@@ -44,7 +44,7 @@ async def get_chat_member(query: Query) -> Json:
     user_id = query.arguments.integer("user_id")
     if user_id <= 0:
         raise bad_request("invalid user_id specified")
-    chat = await query.chat(access=Access.READ)
+    chat = await query.chat(access=Access.READ if user_id == query.bot_id else Access.MEMBERS)
     person = query.world.people.get(user_id)
     if person is None:
         raise bad_request("user not found")
@@ -53,7 +53,7 @@ async def get_chat_member(query: Query) -> Json:
 
 async def get_chat_administrators(query: Query) -> list[Json]:
     """People only, and the bot itself: other bots are left out."""
-    chat = await query.chat(access=Access.READ)
+    chat = await query.chat(access=Access.MEMBERS)
     people = query.world.people
     return [
         shapes.member(people[person_id], role)
@@ -156,7 +156,7 @@ def _reaction(item: Any) -> Json:
 
 async def get_chat_member_count(query: Query) -> int:
     """Everybody who is in it, bots too."""
-    chat = await query.chat(access=Access.READ)
+    chat = await query.chat(access=Access.MEMBERS)
     return sum(role.is_in() for person_id, role in chat.members.items() if person_id != ANONYMOUS)
 
 

@@ -11,6 +11,7 @@ from topicwire.sandbox.answers import (
     RefusedError,
     bad_request,
     forbidden,
+    not_in_the_sandbox,
     too_many_requests,
 )
 from topicwire.sandbox.arguments import Arguments, to_integer
@@ -50,6 +51,7 @@ class Access(Enum):
     """How much access to a chat a call needs."""
 
     READ = "read"
+    MEMBERS = "members"
     EDIT = "edit"
     WRITE = "write"
 
@@ -95,7 +97,7 @@ class Query:
         raw = self.arguments.text(name)
         if not raw:
             raise bad_request(f"{name} is empty")
-        chat = self._find_chat(0 if raw.startswith("@") else to_integer(raw))
+        chat = self._find_chat(raw, access)
         if cost is not Cost.FREE:
             await self._pass_flood(cost, chat.id, places)
         _check_access(chat, chat.member(self.bot_id), access)
@@ -171,7 +173,7 @@ class Query:
 
     def readable_chat(self, asked: str) -> Chat:
         """Another chat that the bot can read, by what a caller calls it."""
-        chat = self._find_chat(0 if asked.startswith("@") else to_integer(asked))
+        chat = self._find_chat(asked, Access.READ)
         _check_access(chat, chat.member(self.bot_id), Access.READ)
         return chat
 
@@ -265,8 +267,11 @@ class Query:
         entity["user"] = shapes.user(person) if person else None
         return person is not None
 
-    def _find_chat(self, chat_id: int) -> Chat:
+    def _find_chat(self, asked: str, access: Access) -> Chat:
+        chat_id = 0 if asked.startswith("@") else to_integer(asked)
         person = self.world.people.get(chat_id)
+        if person is not None and access is not Access.WRITE:
+            raise not_in_the_sandbox("a private chat")
         if person is not None:
             raise forbidden(_why_unreachable(person, self.bot_id))
         chat = self.world.chats.get(chat_id)
@@ -321,6 +326,7 @@ def _check_access(chat: Chat, role: Member, access: Access) -> None:
 
 
 def _check_group(chat: Chat, role: Member, access: Access) -> None:
+    access = Access.WRITE if access is Access.MEMBERS else access  # whose members nobody can list any more
     if access is Access.WRITE and chat.migrated_to is not None:
         text = "Bad Request: group chat was upgraded to a supergroup chat"
         raise RefusedError(400, text, migrate_to_chat_id=chat.migrated_to)
