@@ -421,6 +421,27 @@ ROWS = [
         refused("unsupported parse_mode"),
     ),
     Row(
+        "6 a link to this machine",
+        "sendMessage",
+        {
+            "text": "x",
+            "entities": [{"type": "text_link", "offset": 0, "length": 1, "url": "http://localhost/"}],
+        },
+        refused("entity URL 'http://localhost/' is invalid: Wrong HTTP URL"),
+    ),
+    Row(
+        "6 an entity beyond the text",
+        "sendMessage",
+        {"text": "😀", "entities": [{"type": "bold", "offset": 0, "length": 3}]},
+        refused("entity beginning at UTF-16 offset 0 ends after the end of the text at UTF-16 offset 3"),
+    ),
+    Row(
+        "6 an entity in a character",
+        "sendMessage",
+        {"text": "😀", "entities": [{"type": "bold", "offset": 1, "length": 1}]},
+        refused("entity begins in a middle of a UTF-16 symbol at byte offset 4"),
+    ),
+    Row(
         "2.7 not modified", "editMessageText", {"message_id": "$said", "text": "said"}, refused(NOT_MODIFIED)
     ),
     Row(

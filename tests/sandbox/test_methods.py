@@ -473,7 +473,21 @@ async def test_an_anonymous_administrator_is_the_group(telegram: Telegram) -> No
     assert said["sender_chat"]["id"] == telegram.chat
 
 
+async def test_mentions_of_somebody_unknown_are_left_out(telegram: Telegram) -> None:
+    people = (MARA, 99)
+    mentions = [
+        {"type": "text_mention", "offset": n, "length": 1, "user": {"id": person}}
+        for n, person in enumerate(people)
+    ]
+    said = await telegram.say("ab", entities=mentions)
+    assert [(each["offset"], each["user"]["first_name"]) for each in said["entities"]] == [(0, "Mara")]
+
+
 async def test_set_my_commands(telegram: Telegram) -> None:
+    assert await telegram.refused("setMyCommands", commands=5) == (
+        400,
+        "Bad Request: expected an Array of BotCommand",
+    )
     assert (
         await telegram.ok("setMyCommands", commands=[{"command": "connect", "description": "Link"}]) is True
     )

@@ -120,6 +120,10 @@ def test_refuses_entities_that_leave_the_text(text: str, given: dict[str, Any], 
         ([{"offset": 0, "length": 1}], 'Can\'t find field "type"'),
         ([{"type": "bold", "length": 1}], 'Can\'t find field "offset"'),
         ([entity("marquee", 0, 1)], "Unsupported type specified"),
+        ([entity("text_link", 0, 1, url=5)], 'Field "url" must be of type String'),
+        ([entity("text_mention", 0, 1, user="x")], 'Field "user" must be of type Object'),
+        ([entity("text_mention", 0, 1, user={"id": "x"})], 'Field "id" must be a valid Number'),
+        ([entity("custom_emoji", 0, 1, custom_emoji_id=[])], 'Field "custom_emoji_id" must be a Number'),
         ([entity("text_link", 0, 1)], 'Can\'t find field "url"'),
         (["bold"], "expected an Object"),
         ([entity("bold", -1, 1)], "incorrect offset -1"),
@@ -128,6 +132,62 @@ def test_refuses_entities_that_leave_the_text(text: str, given: dict[str, Any], 
 def test_refuses_entities_it_cannot_read(raw: Any, refusal: str) -> None:
     with pytest.raises(RefusedError, match=refusal):
         parse_entities(raw)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("Shop.Example", "http://shop.example/"),
+        ("HTTPS://u:p@Shop.example:0443?a=1", "https://u:p@shop.example:443/?a=1"),
+        ("http://127.0.0.1:8000/a b#c ", "http://127.0.0.1:8000/a%20b#c"),
+        ("http://[::1]:80/x", "http://[::1]:80/x"),
+        ("http://münchen.example", "http://münchen.example/"),
+        ("tg://resolve?domain=a", "tg://resolve?domain=a"),
+        ("tg:Resolve/x", "tg://resolve/x"),
+        ("tonsite://a.ton", "tonsite://a.ton/"),
+    ],
+)
+def test_links_as_telegram_writes_them(given: str, kept: str) -> None:
+    _, entities = clean("link", [entity("text_link", 0, 4, url=given)])
+    assert entities == [entity("text_link", 0, 4, url=kept)]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("http://localhost:8000/", "Wrong HTTP URL"),
+        ("", "URL host is empty"),
+        ("https://", "URL host is empty"),
+        ("ftp://shop.example", "Unsupported URL protocol"),
+        ("javascript:alert(1)", "Wrong port number specified in the URL"),
+        ("http://shop.example:0", "Wrong port number specified in the URL"),
+        ("http://shop.example:65536", "Wrong port number specified in the URL"),
+        ("http://shop .example", "Disallowed character in URL host"),
+        ("http://a b@shop.example", "Disallowed character in URL userinfo"),
+        ("http://[::x]/", "Wrong IPv6 address specified in the URL"),
+        (".", "Host is invalid"),
+        ("tg://a.b", "Unallowed characters in URL host"),
+        ("tg://https://a", "Wrong tg URL"),
+        ("ton://a@b", "Wrong ton URL"),
+    ],
+)
+def test_links_that_telegram_refuses(given: str, why: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        clean("link", [entity("text_link", 0, 4, url=given)])
+    assert refused.value.description == f"Bad Request: entity URL '{given}' is invalid: {why}"
+
+
+def test_a_link_to_somebody_is_a_mention() -> None:
+    mention = entity("text_mention", 0, 4, user={"id": 7})
+    assert parse_entities([entity("text_link", 0, 4, url="tg://user?id=7")]) == [mention]
+    assert parse_entities([entity("text_mention", 0, 4, user={"id": "7", "first_name": "x"})]) == [mention]
+
+
+def test_entities_above_the_hundredth_are_ignored() -> None:
+    text = "@anna " * 101
+    covers = [entity("code", 6 * n, 5) for n in range(101)]
+    _, entities = clean(text, covers)
+    assert [each["type"] for each in entities] == ["code"] * 100 + ["mention"]
 
 
 def test_leaves_to_telegram_what_only_telegram_finds() -> None:

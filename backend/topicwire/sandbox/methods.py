@@ -70,7 +70,9 @@ async def leave_chat(query: Query) -> bool:
 
 async def set_my_commands(query: Query) -> bool:
     commands = query.arguments.structure("commands", "bot commands") or []
-    query.account.commands = [command for command in commands if isinstance(command, dict)]
+    if not isinstance(commands, list) or not all(isinstance(command, dict) for command in commands):
+        raise bad_request("expected an Array of BotCommand")
+    query.account.commands = commands
     return True
 
 
@@ -149,7 +151,7 @@ async def send_chat_action(query: Query) -> bool:
 def _reaction(item: Any) -> Json:
     if not isinstance(item, dict) or item.get("type") not in ("emoji", "custom_emoji", "paid"):
         raise bad_request("can't parse ReactionType: invalid reaction type specified")
-    if item["type"] == "emoji" and item.get("emoji") in EMOJI_REACTIONS:
+    if item["type"] == "emoji" and str(item.get("emoji")) in EMOJI_REACTIONS:
         return {"type": "emoji", "emoji": item["emoji"]}
     raise bad_request("REACTION_INVALID")
 

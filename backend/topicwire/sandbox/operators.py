@@ -70,7 +70,7 @@ class Operators:
 
     def text(self, text: str, entities: Any) -> Json:
         """A text's content, cleaned, with Telegram's own entities added."""
-        return text_content((text, parse_entities(entities)))
+        return text_content((text, shapes.with_people(self._world, parse_entities(entities))))
 
     def media(self, kind: str, caption: str) -> Json:
         """A sample's content."""

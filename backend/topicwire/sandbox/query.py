@@ -235,12 +235,12 @@ class Query:
         if len(text) * 4 > RAW_LIMIT_BYTES and len(text.encode()) > RAW_LIMIT_BYTES:
             raise bad_request("text is too long")
         if not text or mode.lower() in ("", "none"):
-            return text, parse_entities(arguments.lenient_structure(name))
+            return text, shapes.with_people(self.world, parse_entities(arguments.lenient_structure(name)))
         parse = _MODES.get(mode.lower())
         if parse is None:
             raise bad_request("unsupported parse_mode")
         parsed, entities = parse(text)
-        return parsed, [entity for entity in entities if self._is_known(entity)]
+        return parsed, shapes.with_people(self.world, entities)
 
     def markup(self) -> Markup:
         """reply_markup by its kind; one without content counts as none."""
@@ -258,14 +258,6 @@ class Query:
     def _may_manage(self, chat: Chat, topic: Topic | None, right: str) -> bool:
         is_own = topic is not None and topic.creator == self.bot_id
         return is_own or self.role(chat).may(right)
-
-    def _is_known(self, entity: Entity) -> bool:
-        """Completes a mention; one of somebody that the bot never saw is left out."""
-        if entity["type"] != "text_mention":
-            return True
-        person = self.world.people.get(entity["user"]["id"])
-        entity["user"] = shapes.user(person) if person else None
-        return person is not None
 
     def _find_chat(self, asked: str, access: Access) -> Chat:
         chat_id = 0 if asked.startswith("@") else to_integer(asked)

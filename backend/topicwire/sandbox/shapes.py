@@ -97,6 +97,16 @@ def is_anonymous(person: Person) -> bool:
     return person.id == ANONYMOUS
 
 
+def with_people(world: World, entities: list[Json]) -> list[Json]:
+    """Mentions with the whole person in them; those of somebody who is not there are left out."""
+    people = world.people
+    return [
+        entity | {"user": user(people[entity["user"]["id"]])} if entity["type"] == "text_mention" else entity
+        for entity in entities
+        if entity["type"] != "text_mention" or entity["user"]["id"] in people
+    ]
+
+
 def file_id(bot_id: int, unique: str) -> str:
     """The id of a file as one bot knows it: no other bot can use it."""
     owner = base64.urlsafe_b64encode(bot_id.to_bytes(8, "big")).decode().rstrip("=")
