@@ -830,6 +830,55 @@ async def test_a_reply_to_another_topic_shows_what_it_answers(scene: Scene) -> N
     assert said["message_thread_id"] == scene.names["theirs"]
 
 
+# 10.7 What is absent is absent.
+
+PRESENT_OR_ABSENT = {
+    "is_topic_message",
+    "is_forum",
+    "message_thread_id",
+    "edit_date",
+    "has_protected_content",
+}
+
+
+def fields(shown: Any) -> list[tuple[str, Any]]:
+    """Every name with its value, however deep."""
+    if isinstance(shown, list):
+        return [each for item in shown for each in fields(item)]
+    if isinstance(shown, dict):
+        return [*shown.items(), *(each for item in shown.values() for each in fields(item))]
+    return []
+
+
+async def test_nothing_is_null(sandbox: Running) -> None:
+    async with sandbox(group_rate="off", bot_rate="off") as telegram:
+        kinds = ["message", "edited_message", "message_reaction", "my_chat_member", "chat_member"]
+        await telegram.ok("getUpdates", allowed_updates=kinds)
+        made = Scene(telegram)
+        await made.prepare()
+        own, said = made.names["own"], made.names["said"]
+        await telegram.ok("editMessageText", message_id=said, text="changed")
+        await telegram.ok("forwardMessage", from_chat_id=made.chat, message_id=made.names["photo"])
+        await telegram.ok("pinChatMessage", message_id=said)
+        await telegram.ok("closeForumTopic", message_thread_id=own)
+        await telegram.ok("getChat")
+        await telegram.ok("getChatAdministrators")
+        await telegram.act(f"messages/{made.names['question']}/edit", text="another question")
+        await telegram.act(f"messages/{said}/reaction", emoji="👍")
+        person = await telegram.act("people", first_name="New")
+        await telegram.act(f"people/{person['id']}", status="restricted", rights=["can_send_messages"])
+        await telegram.act("album", kinds=["photo", "video"], caption="both", as_=ANONYMOUS)
+        group = await telegram.group(type="group")
+        await group.act("forum", on=True)
+        updates = await telegram.updates()
+        assert {name for update in updates for name in update} == {"update_id", *kinds}
+        shown = fields([*updates, *(each["answer"] for each in (await telegram.look("/calls"))["calls"])])
+        assert PRESENT_OR_ABSENT - {"has_protected_content"} <= {name for name, _ in shown}
+        assert [name for name, value in shown if value is None] == []
+        assert [name for name, value in shown if name in PRESENT_OR_ABSENT and not value] == []
+        assert {type(value) for name, value in shown if name.endswith("date")} == {int}
+
+
 # 2.6 Basic groups, migration, deletion.
 
 

@@ -43,7 +43,6 @@ SENDING = {
     "video_note": ("can_send_video_notes", "video notes"),
     "sticker": ("can_send_other_messages", "stickers"),
     "animation": ("can_send_other_messages", "animations"),
-    "location": ("can_send_messages", "locations"),
 }
 
 
