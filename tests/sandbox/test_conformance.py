@@ -1025,6 +1025,15 @@ async def test_what_a_restricted_bot_may_send_goes_by_kind(telegram: Telegram) -
                 assert (status, answer["description"]) == (400, why)
 
 
+async def test_an_album_goes_as_a_whole_or_not_at_all(telegram: Telegram) -> None:
+    await telegram.act("bot", status="restricted", rights=["can_send_photos"])
+    items = [{"type": "photo", "media": "attach://a"}, {"type": "video", "media": "attach://b"}]
+    files = {"a": ("a.png", png(9, 9)), "b": ("b.mp4", b"x")}
+    status, answer = await post(telegram, "sendMediaGroup", {"media": json.dumps(items)} | files)
+    assert (status, answer["description"]) == (400, f"{BAD}not enough rights to send videos to the chat")
+    assert (await telegram.look("topics/1/messages"))["messages"] == []
+
+
 async def test_what_is_too_big(telegram: Telegram, monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in ("media.LARGEST_UPLOAD", "media_methods.LONGEST_DOWNLOAD"):
         monkeypatch.setattr(f"topicwire.sandbox.{limit}", 2000 if "UPLOAD" in limit else 1000)

@@ -54,6 +54,8 @@ async def send_media_group(query: Query) -> list[Json]:
         except RefusedError as refused:
             why = refused.description.removeprefix("Bad Request: ")
             raise bad_request(f'failed to send message #{number} with the error message "{why}"') from None
+    for kind, _ in contents:
+        query.check_may_write(placed.chat, placed.thread, kind)
     album = query.world.take_album() if len(contents) > 1 else {}
     said = [commit(query, placed, kind, content | album) for kind, content in contents]
     return [shapes.message(query.world, placed.chat, each, query.bot_id) for each in said]
