@@ -489,6 +489,13 @@ ROWS = [
         refused(NOT_MODIFIED),
         (named("mine", "sendPhoto", photo="$photo_id", caption="look"),),
     ),
+    Row(
+        "2.7 same file",
+        "editMessageMedia",
+        {"message_id": "$mine", "media": {"type": "photo", "media": "$photo_id", "caption": "look"}},
+        refused(NOT_MODIFIED),
+        (named("mine", "sendPhoto", photo="$photo_id", caption="look"),),
+    ),
     Row("2.7 same keyboard", "editMessageReplyMarkup", {"message_id": "$said"}, refused(NOT_MODIFIED)),
     Row(
         "2.7 edit a forward",

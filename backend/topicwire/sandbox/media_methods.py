@@ -92,6 +92,8 @@ async def edit_message_media(query: Query) -> Json:
     content = await _item_content(query, item)
     query.check_inline(markup)
     album = {name: message.content[name] for name in ("media_group_id",) if name in message.content}
+    if content | album == message.content and markup.inline == message.markup:
+        raise bad_request(NOT_MODIFIED)
     query.backend.edit(chat, message, content | album, markup=markup.inline)
     return shapes.message(query.world, chat, message, query.bot_id)
 
