@@ -100,6 +100,16 @@ def call(method: str, **params: Any) -> Step:
     return step
 
 
+def named(name: str, method: str, **params: Any) -> Step:
+    """Likewise, and the message is called so from then on."""
+
+    async def step(scene: Scene) -> None:
+        said = await scene.telegram.ok(method, **scene.fill(params))
+        scene.names[name] = said["message_id"]
+
+    return step
+
+
 def later(seconds: float) -> Step:
     async def step(scene: Scene) -> None:
         scene.telegram.clock.advance(seconds)
@@ -242,6 +252,7 @@ ROWS = [
         "2.2 General, same name", "editGeneralForumTopic", {"name": "General"}, refused("TOPIC_NOT_MODIFIED")
     ),
     Row("2.2 empty name", "createForumTopic", {"name": "  "}, refused("name must be non-empty")),
+    Row("2.2 unseen name", "createForumTopic", {"name": "\u200b"}, refused("name must be non-empty")),
     Row(
         "2.2 colour of its own",
         "createForumTopic",
@@ -368,6 +379,13 @@ ROWS = [
     # 2.7 messages
     Row("2.7 no text", "sendMessage", {"text": ""}, refused("message text is empty")),
     Row("2.7 blanks", "sendMessage", {"text": " \n\u2028"}, refused("text must be non-empty")),
+    Row("2.7 nothing to be seen", "sendMessage", {"text": "\u200b\u2800"}, refused("text must be non-empty")),
+    Row(
+        "2.7 edited to nothing",
+        "editMessageText",
+        {"message_id": "$said", "text": "\u200b"},
+        refused("text must be non-empty"),
+    ),
     Row("2.7 too long", "sendMessage", {"text": "x" * 4097}, refused("message is too long")),
     Row(
         "2.7 too long, edited",
@@ -403,6 +421,27 @@ ROWS = [
         refused("unsupported parse_mode"),
     ),
     Row(
+        "6 a link to this machine",
+        "sendMessage",
+        {
+            "text": "x",
+            "entities": [{"type": "text_link", "offset": 0, "length": 1, "url": "http://localhost/"}],
+        },
+        refused("entity URL 'http://localhost/' is invalid: Wrong HTTP URL"),
+    ),
+    Row(
+        "6 an entity beyond the text",
+        "sendMessage",
+        {"text": "😀", "entities": [{"type": "bold", "offset": 0, "length": 3}]},
+        refused("entity beginning at UTF-16 offset 0 ends after the end of the text at UTF-16 offset 3"),
+    ),
+    Row(
+        "6 an entity in a character",
+        "sendMessage",
+        {"text": "😀", "entities": [{"type": "bold", "offset": 1, "length": 1}]},
+        refused("entity begins in a middle of a UTF-16 symbol at byte offset 4"),
+    ),
+    Row(
         "2.7 not modified", "editMessageText", {"message_id": "$said", "text": "said"}, refused(NOT_MODIFIED)
     ),
     Row(
@@ -428,6 +467,61 @@ ROWS = [
         "editMessageCaption",
         {"message_id": "$said", "caption": "x"},
         refused("there is no caption in the message to edit"),
+    ),
+    Row(
+        "2.7 no text to edit",
+        "editMessageText",
+        {"message_id": "$mine", "text": "x"},
+        refused("there is no text in the message to edit"),
+        (named("mine", "sendPhoto", photo="$photo_id"),),
+    ),
+    Row(
+        "2.7 caption too long, edited",
+        "editMessageCaption",
+        {"message_id": "$mine", "caption": "x" * 1025},
+        refused("MEDIA_CAPTION_TOO_LONG"),
+        (named("mine", "sendPhoto", photo="$photo_id"),),
+    ),
+    Row(
+        "2.7 same caption",
+        "editMessageCaption",
+        {"message_id": "$mine", "caption": "look"},
+        refused(NOT_MODIFIED),
+        (named("mine", "sendPhoto", photo="$photo_id", caption="look"),),
+    ),
+    Row(
+        "2.7 same file",
+        "editMessageMedia",
+        {"message_id": "$mine", "media": {"type": "photo", "media": "$photo_id", "caption": "look"}},
+        refused(NOT_MODIFIED),
+        (named("mine", "sendPhoto", photo="$photo_id", caption="look"),),
+    ),
+    Row("2.7 same keyboard", "editMessageReplyMarkup", {"message_id": "$said"}, refused(NOT_MODIFIED)),
+    Row(
+        "2.7 edit a forward",
+        "editMessageText",
+        {"message_id": "$mine", "text": "x"},
+        refused("message can't be edited"),
+        (named("mine", "forwardMessage", from_chat_id="$chat", message_id="$said"),),
+    ),
+    Row(
+        "2.7 delete several, one of them theirs",
+        "deleteMessages",
+        {"message_ids": ["$said", "$question"]},
+        refused("message can't be deleted for everyone"),
+        (bot("administrator", PIN),),
+    ),
+    Row(
+        "2.7 delete none",
+        "deleteMessages",
+        {"message_ids": []},
+        refused("message identifiers are not specified"),
+    ),
+    Row(
+        "2.7 delete many",
+        "deleteMessages",
+        {"message_ids": list(range(1, 102))},
+        refused("too many message identifiers specified"),
     ),
     Row(
         "2.7 delete nothing", "deleteMessage", {"message_id": "$gone"}, refused("message to delete not found")
@@ -467,6 +561,28 @@ ROWS = [
         "setMessageReaction",
         {"message_id": "$said", "reaction": [{"type": "emoji", "emoji": "x"}]},
         refused("REACTION_INVALID"),
+    ),
+    Row(
+        "2.7 two reactions",
+        "setMessageReaction",
+        {
+            "message_id": "$said",
+            "reaction": [{"type": "emoji", "emoji": "👍"}, {"type": "emoji", "emoji": "👎"}],
+        },
+        refused("REACTIONS_TOO_MANY"),
+    ),
+    Row(
+        "2.7 paid reaction",
+        "setMessageReaction",
+        {"message_id": "$said", "reaction": [{"type": "paid"}]},
+        refused("REACTION_INVALID"),
+    ),
+    Row(
+        "2.7 copy what is protected",
+        "copyMessage",
+        {"from_chat_id": "$chat", "message_id": "$mine"},
+        refused("the message can't be copied"),
+        (named("mine", "sendMessage", text="x", protect_content=True),),
     ),
     Row(
         "2.7 copy nothing",
@@ -512,6 +628,7 @@ ROWS = [
         {"photo": "https://shop.example/x.jpg"},
         refused("failed to get HTTP URL content"),
     ),
+    Row("2.7 which file", "getFile", {"file_id": ""}, refused("file_id not specified")),
     Row("2.7 no such file", "getFile", {"file_id": "nonsense"}, refused("invalid file_id")),
     Row(
         "2.7 wrong action",
@@ -559,15 +676,33 @@ ROWS = [
     Row(
         "13 ours, a photo in a closed topic",
         "editMessageReplyMarkup",
-        {"message_id": "$said", "reply_markup": FORCE_REPLY},
+        {"message_id": "$mine", "reply_markup": FORCE_REPLY},
         refused("inline keyboard expected"),
-        (act("topics/{own}/close"), later(72 * 3600)),
+        (
+            named("mine", "sendPhoto", photo="$photo_id", message_thread_id="$own"),
+            act("topics/{own}/close"),
+            later(72 * 3600),
+        ),
+    ),
+    Row(
+        "13 a forward of ours",
+        "editMessageReplyMarkup",
+        {"message_id": "$mine", "reply_markup": FORCE_REPLY},
+        refused("message can't be edited"),
+        (named("mine", "forwardMessage", from_chat_id="$chat", message_id="$said"),),
+    ),
+    Row(
+        "13 in a deleted topic",
+        "editMessageReplyMarkup",
+        {"message_id": "$said", "reply_markup": FORCE_REPLY},
+        refused("message to edit not found"),
+        (act("topics/{own}/delete"),),
     ),
 ]
 
 # What aiogram cannot say: it leaves empty values out and types its fields.
 BARE_ONLY = {
-    "2.2 no chat", "2.7 no text", "2.6 who blocked it", *(row.name for row in ROWS if row.name.startswith("13 ")),
+    "2.2 no chat", "2.7 no text", "2.7 which file", "2.6 who blocked it", *(row.name for row in ROWS if row.name.startswith("13 ")),
 }  # fmt: skip
 
 
@@ -671,6 +806,20 @@ async def test_silent_fallbacks(
     assert check(await scene.telegram.ok("sendMessage", text="x", **scene.fill(params)), scene)
 
 
+async def test_answers_where_topics_are_off_carry_a_thread_that_is_no_topic(scene: Scene) -> None:
+    telegram = scene.telegram
+    await telegram.act("forum", on=False)
+    first = await telegram.say("first")
+    second = await telegram.act("messages", text="second", reply_to=first["message_id"])
+    third = await telegram.say("third", reply_parameters={"message_id": second["message_id"]})
+    for said in (second, third):
+        assert said["message_thread_id"] == first["message_id"]
+        assert "is_topic_message" not in said
+    await telegram.act("forum", on=True)
+    again = await telegram.say("again", reply_parameters={"message_id": third["message_id"]})
+    assert in_general(again, scene)
+
+
 async def test_typing_in_a_deleted_topic_is_no_error(scene: Scene) -> None:
     await scene.telegram.act(f"topics/{scene.names['own']}/delete")
     scene.telegram.clock.advance(61)
@@ -686,6 +835,55 @@ async def test_a_reply_to_another_topic_shows_what_it_answers(scene: Scene) -> N
     assert said["external_reply"]["message_id"] == scene.names["question"]
     assert said["external_reply"]["origin"]["sender_user"]["id"] == MARA
     assert said["message_thread_id"] == scene.names["theirs"]
+
+
+# 10.7 What is absent is absent.
+
+PRESENT_OR_ABSENT = {
+    "is_topic_message",
+    "is_forum",
+    "message_thread_id",
+    "edit_date",
+    "has_protected_content",
+}
+
+
+def fields(shown: Any) -> list[tuple[str, Any]]:
+    """Every name with its value, however deep."""
+    if isinstance(shown, list):
+        return [each for item in shown for each in fields(item)]
+    if isinstance(shown, dict):
+        return [*shown.items(), *(each for item in shown.values() for each in fields(item))]
+    return []
+
+
+async def test_nothing_is_null(sandbox: Running) -> None:
+    async with sandbox(group_rate="off", bot_rate="off") as telegram:
+        kinds = ["message", "edited_message", "message_reaction", "my_chat_member", "chat_member"]
+        await telegram.ok("getUpdates", allowed_updates=kinds)
+        made = Scene(telegram)
+        await made.prepare()
+        own, said = made.names["own"], made.names["said"]
+        await telegram.ok("editMessageText", message_id=said, text="changed")
+        await telegram.ok("forwardMessage", from_chat_id=made.chat, message_id=made.names["photo"])
+        await telegram.ok("pinChatMessage", message_id=said)
+        await telegram.ok("closeForumTopic", message_thread_id=own)
+        await telegram.ok("getChat")
+        await telegram.ok("getChatAdministrators")
+        await telegram.act(f"messages/{made.names['question']}/edit", text="another question")
+        await telegram.act(f"messages/{said}/reaction", emoji="👍")
+        person = await telegram.act("people", first_name="New")
+        await telegram.act(f"people/{person['id']}", status="restricted", rights=["can_send_messages"])
+        await telegram.act("album", kinds=["photo", "video"], caption="both", as_=ANONYMOUS)
+        group = await telegram.group(type="group")
+        await group.act("forum", on=True)
+        updates = await telegram.updates()
+        assert {name for update in updates for name in update} == {"update_id", *kinds}
+        shown = fields([*updates, *(each["answer"] for each in (await telegram.look("/calls"))["calls"])])
+        assert PRESENT_OR_ABSENT - {"has_protected_content"} <= {name for name, _ in shown}
+        assert [name for name, value in shown if value is None] == []
+        assert [name for name, value in shown if name in PRESENT_OR_ABSENT and not value] == []
+        assert {type(value) for name, value in shown if name.endswith("date")} == {int}
 
 
 # 2.6 Basic groups, migration, deletion.
@@ -704,6 +902,10 @@ async def test_a_group_that_was_upgraded(shared: Telegram, aiogram_bot: Bot) -> 
         await aiogram_bot.send_message(group.chat, "x")
     assert raised.value.migrate_to_chat_id == successor
     assert (await group.ok("getChat"))["type"] == "group"  # it can be read all the same
+    assert (await group.ok("getChatMember", user_id=4200))["status"] == "administrator"
+    for method in ("getChatAdministrators", "getChatMember", "getChatMemberCount"):  # but for its members
+        _, answer = await group.call(method, user_id=MARA)
+        assert answer["parameters"] == {"migrate_to_chat_id": successor}
     said = await shared.ok("sendMessage", chat_id=successor, text="x")
     assert said["message_id"] == 2  # ids start anew
 
@@ -716,6 +918,27 @@ async def test_turning_topics_on_makes_a_basic_group_another_chat(sandbox: Runni
         told = [update["message"] for update in await telegram.updates() if "message" in update]
         assert [each.get("migrate_to_chat_id") for each in told] == [successor["id"], None]
         assert [each.get("migrate_from_chat_id") for each in told] == [None, group.chat]
+
+
+async def test_a_basic_group_knows_no_topics(shared: Telegram) -> None:
+    group = await shared.group(type="group")
+    said = await group.say("x", message_thread_id=77)
+    assert not {"message_thread_id", "is_topic_message"} & said.keys()
+    assert "is_forum" not in said["chat"]
+    assert await group.refused("createForumTopic", name="x") == refused("the chat is not a forum")
+
+
+# 7 Chat actions.
+
+ACTIONS = """
+typing upload_photo record_video upload_video record_voice upload_voice upload_document choose_sticker
+find_location record_video_note upload_video_note cancel record_audio upload_audio pick_up_location TYPING
+"""
+
+
+async def test_chat_actions(telegram: Telegram) -> None:
+    for action in ACTIONS.split():
+        assert await telegram.ok("sendChatAction", action=action) is True
 
 
 async def test_a_group_that_was_deleted(shared: Telegram) -> None:
@@ -781,6 +1004,63 @@ async def test_uploads_that_are_refused(
 ) -> None:
     status, answer = await post(telegram, method, form)
     assert (status, answer["description"]) == (400, BAD + why)
+
+
+KINDS = [
+    ("sendMessage", "text", "can_send_messages", "text messages"),
+    ("sendPhoto", "photo", "can_send_photos", "photos"),
+    ("sendVideo", "video", "can_send_videos", "videos"),
+    ("sendDocument", "document", "can_send_documents", "documents"),
+    ("sendAudio", "audio", "can_send_audios", "music"),
+    ("sendVoice", "voice", "can_send_voice_notes", "voice notes"),
+    ("sendVideoNote", "video_note", "can_send_video_notes", "video notes"),
+    ("sendSticker", "sticker", "can_send_other_messages", "stickers"),
+    ("sendAnimation", "animation", "can_send_other_messages", "animations"),
+]
+
+
+async def test_what_a_restricted_bot_may_send_goes_by_kind(telegram: Telegram) -> None:
+    for right in sorted({row[2] for row in KINDS}):
+        await telegram.act("bot", status="restricted", rights=[right])
+        for method, field, needed, words in KINDS:
+            content = "x" if field == "text" else ("a.png", png(9, 9))
+            status, answer = await post(telegram, method, {field: content})
+            if needed == right:
+                assert (status, field in answer["result"]) == (200, True)
+            else:
+                why = f"{BAD}not enough rights to send {words} to the chat"
+                assert (status, answer["description"]) == (400, why)
+
+
+async def test_an_album_goes_as_a_whole_or_not_at_all(telegram: Telegram) -> None:
+    await telegram.act("bot", status="restricted", rights=["can_send_photos"])
+    items = [{"type": "photo", "media": "attach://a"}, {"type": "video", "media": "attach://b"}]
+    files = {"a": ("a.png", png(9, 9)), "b": ("b.mp4", b"x")}
+    status, answer = await post(telegram, "sendMediaGroup", {"media": json.dumps(items)} | files)
+    assert (status, answer["description"]) == (400, f"{BAD}not enough rights to send videos to the chat")
+    assert (await telegram.look("topics/1/messages"))["messages"] == []
+
+
+async def test_what_is_too_big(telegram: Telegram, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit in ("media.LARGEST_UPLOAD", "media_methods.LONGEST_DOWNLOAD"):
+        monkeypatch.setattr(f"topicwire.sandbox.{limit}", 2000 if "UPLOAD" in limit else 1000)
+    monkeypatch.setattr("topicwire.sandbox.arguments.UPLOAD_LIMIT_BYTES", 4000)
+    for size in (2001, 5000):  # the file, the body
+        status, answer = await post(telegram, "sendDocument", {"document": ("a.txt", bytes(size))})
+        assert (status, answer["description"]) == (413, "Request Entity Too Large")
+    for size, big in ((1000, False), (1001, True)):
+        _, answer = await post(telegram, "sendDocument", {"document": ("a.txt", b"x" * size)})
+        status, answer = await telegram.call("getFile", file_id=answer["result"]["document"]["file_id"])
+        assert (answer.get("description") == f"{BAD}file is too big") is big
+    status, answer = await post(telegram, "sendDocument", {f"f{n}": ("a.txt", b"x") for n in range(51)})
+    assert (status, answer["description"]) == (413, "Request Entity Too Large")
+
+
+@pytest.mark.parametrize("name", ["wave.gif", "wave.mp4"])
+async def test_a_moving_picture_sent_as_a_document_is_an_animation_too(telegram: Telegram, name: str) -> None:
+    _, answer = await post(telegram, "sendDocument", {"document": (name, b"x")})
+    shown = answer["result"]
+    assert shown["animation"]["file_id"] == shown["document"]["file_id"]
 
 
 async def test_a_file_goes_there_and_back(shared: Telegram, aiogram_bot: Bot) -> None:
@@ -951,7 +1231,24 @@ async def test_two_bots_in_a_group_have_budgets_and_updates_of_their_own(sandbox
             await telegram.updates(),
             (await (await telegram.http.get(f"{url}/getUpdates")).json())["result"],
         ):
-            assert [each["message"]["text"] for each in updates if "message" in each] == ["hello both"]
+            joined, said = [each["message"] for each in updates if "message" in each]
+            assert [each["id"] for each in joined["new_chat_members"]] == [other["id"]]
+            assert (joined["from"]["id"], said["text"]) == (MARA, "hello both")
+
+
+async def test_a_bot_that_was_kicked_hears_of_itself_only(sandbox: Running) -> None:
+    async with sandbox(group_rate="off", bot_rate="off") as telegram:
+        await telegram.act("bot", status="kicked")
+        await telegram.act("messages", text="now that it is gone")
+        await telegram.act("bot", status="administrator")
+        gone, back, joined = await telegram.updates()
+        assert [each["my_chat_member"]["new_chat_member"]["status"] for each in (gone, back)] == [
+            "kicked",
+            "administrator",
+        ]
+        assert joined["message"]["new_chat_members"][0]["id"] == 4200
+        shown = (await telegram.look("topics/1/messages"))["messages"]
+        assert shown[0]["left_chat_member"]["id"] == 4200
 
 
 async def test_a_bot_that_logged_out(sandbox: Running) -> None:
@@ -997,6 +1294,7 @@ ADDRESSES = [
     ("/bot4200:secret/sendPoll", 501, "Not Implemented: sendPoll is not in the sandbox"),
     ("/bot4200:wrong/getMe", 401, "Unauthorized"),
     ("/botnonsense/getMe", 401, "Unauthorized: invalid token specified"),
+    (f"/bot4200:secret/getChat?chat_id={MARA}", 501, "Not Implemented: a private chat is not in the sandbox"),
     ("/file/bot4200:secret/documents/file_0.pdf", 404, "Not Found"),
     ("/file/bot4200:wrong/documents/file_0.pdf", 401, "Unauthorized"),
 ]

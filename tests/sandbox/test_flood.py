@@ -154,6 +154,9 @@ def test_rates() -> None:
             parse_rate(senseless)
 
 
+LINES = {Cost.MESSAGE: 0, Cost.EDIT: 1, Cost.TOPIC: 1}
+
+
 @dataclass
 class PlainModel:
     """The same rules, looked up second by second in a list of everything that went out."""
@@ -161,12 +164,12 @@ class PlainModel:
     rate: Rate
     profile: Profile
     gone: list[float] = field(default_factory=list)
-    held: list[tuple[float, int]] = field(default_factory=list)
+    held: list[tuple[float, int, int]] = field(default_factory=list)  # when, places, line
     told_at: float = -math.inf
     free_at: float = -math.inf
 
-    def ask(self, now: float, places: int) -> tuple[str, int]:
-        self.held = [(at, n) for at, n in self.held if at > now]
+    def ask(self, cost: Cost, now: float, places: int) -> tuple[str, int]:
+        self.held = [each for each in self.held if each[0] > now]
         if now < self.free_at:
             if self.profile.punished and now - self.told_at > 0.05:
                 left = self.free_at - now
@@ -175,12 +178,14 @@ class PlainModel:
         wait = next(wait for wait in range(10_000) if self._fits(now + wait, places))
         if wait <= self.profile.absorbed:
             self.gone += [now + wait] * places
-            self.held += [(now + wait, places)] if wait else []
+            self.held += [(now + wait, places, LINES[cost])] if wait else []
             return WAIT, wait
-        for at, n in self.held:
-            for _ in range(n):
-                self.gone.remove(at)
-        self.held, self.told_at, self.free_at = [], now, now + wait
+        for at, n, line in self.held:
+            if line == LINES[cost]:
+                for _ in range(n):
+                    self.gone.remove(at)
+        self.held = [each for each in self.held if each[2] != LINES[cost]]
+        self.told_at, self.free_at = now, now + wait
         return REFUSED, wait
 
     def _fits(self, at: float, places: int) -> bool:
@@ -189,31 +194,59 @@ class PlainModel:
         return nobody_overtaken and len(recent) + min(places, self.rate.calls) <= self.rate.calls
 
 
-STEPS = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 4)), max_size=40)
+class PlainPace(PlainModel):
+    """The same for a pace: between any two moments goes out what a full rest allows and time brings."""
+
+    def _fits(self, at: float, places: int) -> bool:
+        gone = [each for each in self.gone if each <= at]
+        if len(gone) < len(self.gone):
+            return False
+        behind = min(places, self.rate.calls)
+        starts = [*gone, at]
+        return all(
+            sum(each >= start for each in gone) + behind <= self.rate.calls + (at - start) / self.rate.seconds
+            for start in starts
+        )
+
+
+COSTS = st.sampled_from(list(LINES))
+STEPS = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 4), COSTS), max_size=40)
+RATES = st.builds(Rate, st.integers(1, 8), st.integers(1, 40))
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    calls=st.integers(1, 8), seconds=st.integers(1, 40), profile=st.sampled_from(list(PROFILES)), steps=STEPS
-)
+@given(rate=RATES, profile=st.sampled_from(list(PROFILES)), steps=STEPS)
 def test_the_window_does_what_the_plain_model_does(
-    calls: int, seconds: int, profile: str, steps: list[tuple[int, int]]
+    rate: Rate, profile: str, steps: list[tuple[int, int, Cost]]
 ) -> None:
-    rate = Rate(calls, seconds)
     kind = Profile(absorbed=PROFILES[profile].absorbed, punished=PROFILES[profile].punished)
-    window, model, now = Limits(rate, None, kind), PlainModel(rate, kind), 1000.0
+    follow(Limits(rate, None, kind), PlainModel(rate, kind), steps)
+
+
+@settings(max_examples=150, deadline=None)
+@given(calls=st.integers(1, 8), seconds=st.integers(1, 4), steps=STEPS)
+def test_the_pace_does_what_the_plain_model_does(
+    calls: int, seconds: int, steps: list[tuple[int, int, Cost]]
+) -> None:
+    kind = Profile(chat=Rate(calls, seconds))
+    follow(Limits(None, None, kind), PlainPace(Rate(calls, seconds), kind), steps)
+
+
+def follow(limits: Limits, model: PlainModel, steps: list[tuple[int, int, Cost]]) -> None:
+    """Asks both the same, some quarters of a second apart."""
+    now = 1000.0
     admitted: list[Admission] = []
-    for quarters, places in steps:
+    for quarters, places, cost in steps:
         now += quarters / 4
         for admission in [each for each in admitted if each.at <= now]:
-            window.settle(admission)
+            limits.settle(admission)
         try:
-            admission = window.admit(Cost.MESSAGE, GROUP, now, places)
+            admission = limits.admit(cost, GROUP, now, places)
             admitted.append(admission)
             answer = WAIT, admission.wait
         except RefusedFloodError as refused:
             answer = REFUSED, refused.seconds
-        assert answer == model.ask(now, places)
+        assert answer == model.ask(cost, now, places)
 
 
 @settings(max_examples=50, deadline=None)

@@ -74,6 +74,75 @@ async def test_multipart_arguments(telegram: Telegram) -> None:
     assert (status, answer["result"]["text"]) == (200, "grüße\n--x")
 
 
+JSON = {"Content-Type": "application/json"}
+EMPTY = "Bad Request: message text is empty"
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "description"),
+    [
+        ({"data": b"chat_id={chat}&text=x", "headers": {"Content-Type": "text/plain"}}, 400, EMPTY),
+        ({"data": b'{"chat_id":{chat},"text":', "headers": JSON}, 400, EMPTY),
+        ({"data": b'["text"]', "headers": JSON}, 400, EMPTY),
+        ({"data": b'{"chat_id":{chat},"text":"x","reply_markup":null}', "headers": JSON}, 400, "Bad Request: object expected as reply markup"),
+        ({"data": b'{"chat_id":{chat},"text":"x","reply_parameters":null}', "headers": JSON}, 400, "Bad Request: object expected as reply parameters"),
+        ({"data": {"chat_id": " {chat}", "text": "x"}}, 400, "Bad Request: chat not found"),
+        ({"data": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "Bad Request: boundary not found"),
+        ({"data": b"--B\r\nContent-Disposition: form-data\r\n\r\nx\r\n--B--", "headers": {"Content-Type": "multipart/form-data; boundary=B"}}, 400, "Bad Request: field name in multipart/form-data not found"),
+        ({"verb": "PUT", "data": {"chat_id": "{chat}", "text": "x"}}, 501, "Not Implemented"),
+    ],
+)  # fmt: skip
+async def test_arguments_that_cannot_be_read(
+    telegram: Telegram, options: dict[str, Any], status: int, description: str
+) -> None:
+    chat = str(telegram.chat)
+    data = options["data"]
+    if isinstance(data, bytes):
+        filled: Any = data.replace(b"{chat}", chat.encode())
+    else:
+        filled = {name: value.replace("{chat}", chat) for name, value in data.items()}
+    answer = await raw(telegram, "/bot4200:secret/sendMessage", **options | {"data": filled})
+    assert (answer[0], answer[1]["description"]) == (status, description)
+
+
+async def test_a_null_in_json_is_the_word(telegram: Telegram) -> None:
+    body = {"chat_id": telegram.chat, "text": None, "message_thread_id": None}
+    status, answer = await raw(telegram, "/bot4200:secret/sendMessage", json=body)
+    assert (status, answer["result"]["text"]) == (200, "null")
+
+
+@pytest.mark.parametrize("name", ['"a \\"b\\".txt"', '"a%20%22b%22.txt"', "a%20%22b%22.txt"])
+async def test_names_in_multipart(telegram: Telegram, name: str) -> None:
+    parts = {"name=chat_id": str(telegram.chat), f'filename={name}; name="document"': "hi"}
+    body = "".join(
+        f"--B\r\nContent-Disposition: form-data; {head}\r\n\r\n{content}\r\n"
+        for head, content in parts.items()
+    )
+    status, answer = await raw(
+        telegram,
+        "/bot4200:secret/sendDocument",
+        data=f"{body}--B--\r\n".encode(),
+        headers={"Content-Type": "multipart/form-data; boundary=B"},
+    )
+    assert (status, answer["result"]["document"]["file_name"]) == (200, 'a "b".txt')
+
+
+async def test_a_call_of_no_method_is_written_down(telegram: Telegram) -> None:
+    before = (await telegram.look("/calls"))["last"]
+    assert await telegram.refused("getNothing") == (404, "Not Found: method not found")
+    call = (await telegram.look(f"/calls?after={before}"))["calls"][0]
+    assert (call["method"], call["status"], call["accepted"]) == ("getNothing", 404, False)
+
+
+@pytest.mark.parametrize("flag", ["false", 1, "yes"])
+async def test_flags_inside_json_are_booleans(telegram: Telegram, flag: object) -> None:
+    reply = {"message_id": 999, "allow_sending_without_reply": flag}
+    assert await telegram.refused("sendMessage", text="x", reply_parameters=reply) == (
+        400,
+        'Bad Request: field "allow_sending_without_reply" must be of type Boolean',
+    )
+
+
 async def test_a_body_beyond_a_megabyte_is_too_large(telegram: Telegram) -> None:
     status, answer = await raw(telegram, "/bot4200:secret/sendMessage", data=io.BytesIO(b"x" * 1_100_000))
     assert (status, answer["description"]) == (413, "Request Entity Too Large")
@@ -195,7 +264,8 @@ async def test_texts_at_the_limit(telegram: Telegram) -> None:
 
 async def test_bytes_that_are_no_text(telegram: Telegram) -> None:
     body = f"chat_id={telegram.chat}&text=%ff%fe".encode()
-    status, answer = await raw(telegram, "/bot4200:secret/sendMessage", data=body)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    status, answer = await raw(telegram, "/bot4200:secret/sendMessage", data=body, headers=form)
     assert (status, answer["description"]) == (400, "Bad Request: strings must be encoded in UTF-8")
 
 
@@ -403,7 +473,21 @@ async def test_an_anonymous_administrator_is_the_group(telegram: Telegram) -> No
     assert said["sender_chat"]["id"] == telegram.chat
 
 
+async def test_mentions_of_somebody_unknown_are_left_out(telegram: Telegram) -> None:
+    people = (MARA, 99)
+    mentions = [
+        {"type": "text_mention", "offset": n, "length": 1, "user": {"id": person}}
+        for n, person in enumerate(people)
+    ]
+    said = await telegram.say("ab", entities=mentions)
+    assert [(each["offset"], each["user"]["first_name"]) for each in said["entities"]] == [(0, "Mara")]
+
+
 async def test_set_my_commands(telegram: Telegram) -> None:
+    assert await telegram.refused("setMyCommands", commands=5) == (
+        400,
+        "Bad Request: expected an Array of BotCommand",
+    )
     assert (
         await telegram.ok("setMyCommands", commands=[{"command": "connect", "description": "Link"}]) is True
     )

@@ -28,7 +28,7 @@ def entity(kind: str, offset: int, length: int, **more: Any) -> dict[str, Any]:
         ("a\r\nb", "a\nb"),
         ("a\u2028b\u202ec", "abc"),
         ("A\u030angstrom", "Angstrom"),
-        ("\u200f\u200f\u200e", "\u200c\u200c\u200e"),
+        ("x\u200f\u200f\u200e", "x\u200c\u200c\u200e"),
         ("two  spaces stay", "two  spaces stay"),
         ("😀 ok", "😀 ok"),
     ],
@@ -120,6 +120,10 @@ def test_refuses_entities_that_leave_the_text(text: str, given: dict[str, Any], 
         ([{"offset": 0, "length": 1}], 'Can\'t find field "type"'),
         ([{"type": "bold", "length": 1}], 'Can\'t find field "offset"'),
         ([entity("marquee", 0, 1)], "Unsupported type specified"),
+        ([entity("text_link", 0, 1, url=5)], 'Field "url" must be of type String'),
+        ([entity("text_mention", 0, 1, user="x")], 'Field "user" must be of type Object'),
+        ([entity("text_mention", 0, 1, user={"id": "x"})], 'Field "id" must be a valid Number'),
+        ([entity("custom_emoji", 0, 1, custom_emoji_id=[])], 'Field "custom_emoji_id" must be a Number'),
         ([entity("text_link", 0, 1)], 'Can\'t find field "url"'),
         (["bold"], "expected an Object"),
         ([entity("bold", -1, 1)], "incorrect offset -1"),
@@ -130,6 +134,62 @@ def test_refuses_entities_it_cannot_read(raw: Any, refusal: str) -> None:
         parse_entities(raw)
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("Shop.Example", "http://shop.example/"),
+        ("HTTPS://u:p@Shop.example:0443?a=1", "https://u:p@shop.example:443/?a=1"),
+        ("http://127.0.0.1:8000/a b#c ", "http://127.0.0.1:8000/a%20b#c"),
+        ("http://[::1]:80/x", "http://[::1]:80/x"),
+        ("http://münchen.example", "http://münchen.example/"),
+        ("tg://resolve?domain=a", "tg://resolve?domain=a"),
+        ("tg:Resolve/x", "tg://resolve/x"),
+        ("tonsite://a.ton", "tonsite://a.ton/"),
+    ],
+)
+def test_links_as_telegram_writes_them(given: str, kept: str) -> None:
+    _, entities = clean("link", [entity("text_link", 0, 4, url=given)])
+    assert entities == [entity("text_link", 0, 4, url=kept)]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("http://localhost:8000/", "Wrong HTTP URL"),
+        ("", "URL host is empty"),
+        ("https://", "URL host is empty"),
+        ("ftp://shop.example", "Unsupported URL protocol"),
+        ("javascript:alert(1)", "Wrong port number specified in the URL"),
+        ("http://shop.example:0", "Wrong port number specified in the URL"),
+        ("http://shop.example:65536", "Wrong port number specified in the URL"),
+        ("http://shop .example", "Disallowed character in URL host"),
+        ("http://a b@shop.example", "Disallowed character in URL userinfo"),
+        ("http://[::x]/", "Wrong IPv6 address specified in the URL"),
+        (".", "Host is invalid"),
+        ("tg://a.b", "Unallowed characters in URL host"),
+        ("tg://https://a", "Wrong tg URL"),
+        ("ton://a@b", "Wrong ton URL"),
+    ],
+)
+def test_links_that_telegram_refuses(given: str, why: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        clean("link", [entity("text_link", 0, 4, url=given)])
+    assert refused.value.description == f"Bad Request: entity URL '{given}' is invalid: {why}"
+
+
+def test_a_link_to_somebody_is_a_mention() -> None:
+    mention = entity("text_mention", 0, 4, user={"id": 7})
+    assert parse_entities([entity("text_link", 0, 4, url="tg://user?id=7")]) == [mention]
+    assert parse_entities([entity("text_mention", 0, 4, user={"id": "7", "first_name": "x"})]) == [mention]
+
+
+def test_entities_above_the_hundredth_are_ignored() -> None:
+    text = "@anna " * 101
+    covers = [entity("code", 6 * n, 5) for n in range(101)]
+    _, entities = clean(text, covers)
+    assert [each["type"] for each in entities] == ["code"] * 100 + ["mention"]
+
+
 def test_leaves_to_telegram_what_only_telegram_finds() -> None:
     assert parse_entities([entity("mention", 0, 5), entity("bold", 0, 5)]) == [entity("bold", 0, 5)]
 
@@ -137,7 +197,24 @@ def test_leaves_to_telegram_what_only_telegram_finds() -> None:
 def test_topic_names_are_one_line_of_at_most_128() -> None:
     assert topic_name("  Anna \n\t K.\u00a0 ") == "Anna K."
     assert len(topic_name("x" * 200)) == 128
-    assert topic_name(" \n") == ""
+    assert topic_name("a" + " " * 200 + "b") == "a"  # cut first
+    assert topic_name("\u3000Zoë\u2003 \u2800K\u200bö\ufffc") == "Zoë K\u200bö"
+
+
+@pytest.mark.parametrize(
+    "unseen",
+    ["\u200b", "\u200d\ufeff \u200e", "\u00a0", "\u2800", "\u3000\ufffc", "\U000e0020\U000e007f", "\u202e\t"],
+)
+def test_what_cannot_be_seen_is_nothing(unseen: str) -> None:
+    assert clean(unseen, [], may_be_empty=True) == ("", [])
+    with pytest.raises(RefusedError, match="Bad Request: text must be non-empty"):
+        clean(unseen, [])
+    with pytest.raises(RefusedError, match="Bad Request: name must be non-empty"):
+        topic_name(unseen)
+
+
+def test_signs_that_cannot_be_seen_stay_beside_others() -> None:
+    assert clean("\u200bx\u3000", []) == ("\u200bx\u3000", [])
 
 
 def test_a_long_run_of_letters_is_looked_through_quickly() -> None:

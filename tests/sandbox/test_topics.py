@@ -72,7 +72,36 @@ async def test_own_topics_need_no_right(telegram: Telegram) -> None:
     await telegram.act("bot", status="member")
     assert await telegram.ok("editForumTopic", message_thread_id=thread, name="new") is True
     assert await telegram.ok("closeForumTopic", message_thread_id=thread) is True
+
+
+async def test_deleting_needs_the_right_even_for_ones_own(telegram: Telegram) -> None:
+    thread = await telegram.topic()
+    await telegram.act("bot", status="administrator", rights=["can_manage_topics"])
+    assert await telegram.refused("deleteForumTopic", message_thread_id=thread) == (
+        400,
+        "Bad Request: CHAT_ADMIN_REQUIRED",
+    )
+    await telegram.act("bot", status="administrator", rights=["can_delete_messages"])
     assert await telegram.ok("deleteForumTopic", message_thread_id=thread) is True
+
+
+async def test_an_idle_edit_asks_nobody(telegram: Telegram) -> None:
+    thread = (await telegram.act("topics", name="theirs"))["id"]
+    await telegram.act("bot", status="administrator", rights=UNABLE)
+    assert await telegram.ok("editForumTopic", message_thread_id=thread) is True
+    await telegram.say("now the server knows it", message_thread_id=thread)
+    assert await telegram.refused("editForumTopic", message_thread_id=thread) == (
+        400,
+        "Bad Request: not enough rights to edit the topic",
+    )
+
+
+async def test_a_closed_general_matters_to_forums_only(telegram: Telegram) -> None:
+    await telegram.act("topics/1/close")
+    await telegram.act("bot", status="member")
+    assert await telegram.refused("sendMessage", text="x") == (400, "Bad Request: TOPIC_CLOSED")
+    await telegram.act("forum", on=False)
+    await telegram.say("x")
 
 
 @pytest.mark.parametrize(
@@ -124,3 +153,6 @@ async def test_icons(telegram: Telegram) -> None:
     assert topic["icon_custom_emoji_id"] == "5312536423851630001"
     removal = {"message_thread_id": topic["message_thread_id"], "icon_custom_emoji_id": " "}
     assert await telegram.ok("editForumTopic", **removal) is True
+    for method, more in (("createForumTopic", {}), ("editForumTopic", removal)):
+        params = {"name": "y"} | more | {"icon_custom_emoji_id": "123"}
+        assert await telegram.refused(method, **params) == (400, "Bad Request: DOCUMENT_INVALID")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -261,6 +262,10 @@ async def test_setting_twice_a_second_is_too_often(telegram: Telegram, receiver:
         ({"url": "https://"}, "invalid webhook URL specified"),
         ({"url": "ftp://127.0.0.1/hook"}, "invalid webhook URL specified"),
         ({"url": "http://127.0.0.1:99999/hook"}, "invalid webhook URL specified"),
+        ({"url": "https://[2606:4700::1111]/hook"}, "bad webhook: IPv6-only addresses are not allowed"),
+        ({"url": "https://shop.example/hook", "ip_address": "nonsense"}, "bad webhook: Invalid IP address specified"),
+        ({"url": "https://shop.example/hook", "ip_address": "192.168.1.5"}, "bad webhook: IP address 192.168.1.5 is reserved"),
+        ({"url": "https://shop.example/hook", "ip_address": "::2"}, "bad webhook: IPv6-only addresses are not allowed"),
         ({"secret_token": "ä"}, "secret token contains unallowed characters"),
         ({"secret_token": "x" * 257}, "secret token is too long"),
     ],
@@ -273,6 +278,62 @@ async def test_a_refused_change_leaves_no_webhook(
     refusal = await telegram.refused("setWebhook", **{"url": receiver.url} | params)
     assert refusal == (400, f"Bad Request: {description}")
     assert (await telegram.ok("getWebhookInfo"))["url"] == ""
+
+
+async def test_an_address_may_be_pinned(telegram: Telegram, receiver: Receiver) -> None:
+    port = receiver.url.partition("127.0.0.1:")[2]
+    url = f"http://hook.localhost:{port}"
+    await telegram.ok("setWebhook", url=url, ip_address="127.0.0.1")
+    assert (await telegram.ok("getWebhookInfo"))["ip_address"] == "127.0.0.1"
+    await telegram.act("messages", text="a")
+    await telegram.until(lambda: receiver.updates)
+    assert receiver.requests[0].headers["Host"].startswith("hook.localhost")
+
+
+async def test_a_receiver_without_tls(telegram: Telegram, receiver: Receiver) -> None:
+    await telegram.ok("setWebhook", url=receiver.url.replace("http://", "https://"))
+    await telegram.act("messages", text="a")
+    await telegram.asleep(2)
+    info = await telegram.ok("getWebhookInfo")
+    assert info["last_error_message"].startswith("SSL error {")
+    assert info["pending_update_count"] == 1
+
+
+async def test_a_certificate_is_taken_anew(telegram: Telegram, receiver: Receiver) -> None:
+    said = []
+    for certificate in (b"cert", b"cert", None):
+        telegram.clock.advance(1)
+        form = aiohttp.FormData({"url": receiver.url})
+        if certificate:
+            form.add_field("certificate", certificate, filename="cert.pem")
+        async with telegram.http.post(f"{telegram.base}/bot4200:secret/setWebhook", data=form) as response:
+            said.append((await response.json())["description"])
+    assert said == ["Webhook was set"] * 3
+    assert (await telegram.ok("getWebhookInfo"))["has_custom_certificate"] is False
+
+
+async def test_a_method_in_an_answer_holds_nothing_up(sandbox: Running, receiver: Receiver) -> None:
+    async with sandbox(group_rate="1/6", bot_rate="off") as telegram:
+        await telegram.say("takes the only place")
+        called = f'{{"method":"sendMessage","chat_id":{telegram.chat},"text":"from the answer"}}'
+        receiver.response = calling(called)
+        await telegram.ok("setWebhook", url=receiver.url)
+        await telegram.act("messages", text="a")
+        await telegram.asleep(6)
+        await telegram.act("messages", text="b")
+        await telegram.until(lambda: receiver.texts == ["a", "b"])
+        telegram.clock.advance(6)
+        async with asyncio.timeout(10):
+            while (shown := await telegram.look("topics/1/messages"))["messages"][-1]["text"] == "b":
+                pass
+        assert shown["messages"][-1]["text"] == "from the answer"
+
+
+async def test_a_refused_webhook_ends_polling_too(telegram: Telegram) -> None:
+    polling = asyncio.create_task(telegram.refused("getUpdates", timeout=50))
+    await telegram.asleep(50)
+    await telegram.refused("setWebhook", url="https://10.1.2.3/hook")
+    assert await polling == (409, "Conflict: terminated by setWebhook request")
 
 
 async def test_info(telegram: Telegram, receiver: Receiver) -> None:
@@ -307,7 +368,7 @@ async def test_an_answer_may_call_a_method(
     assert shown["messages"][-1]["text"] == "from the answer"
 
 
-@pytest.mark.parametrize("method", ["getMe", "deleteWebhook", "close", "logOut", "setWebhook", "nothing"])
+@pytest.mark.parametrize("method", ["getMe", "deleteWebhook", "close", "logOut", "setWebhook"])
 async def test_some_methods_are_not_called_from_answers(
     telegram: Telegram, receiver: Receiver, method: str
 ) -> None:

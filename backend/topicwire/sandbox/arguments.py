@@ -16,10 +16,12 @@ BODY_LIMIT_BYTES = 1 << 20
 UPLOAD_LIMIT_BYTES = (50 << 20) + BODY_LIMIT_BYTES
 FILES_LIMIT = 50
 
-_NUMBER = re.compile(r"-?\d+")
-_FIELD_NAME = re.compile(rb'name="([^"]*)"')
-_FILE_NAME = re.compile(rb'filename="([^"]*)"')
+_NUMBER = re.compile(r"-?[0-9]+")
+_DISPOSITION = re.compile(rb"content-disposition:\s*form-data;(.*)", re.IGNORECASE)
+_DISPOSED = re.compile(rb'\s*([^=;]*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))\s*(?:;|$)')
 _TYPE = re.compile(rb"content-type:\s*([^\s;]+)", re.IGNORECASE)
+
+_MULTIPART = b"multipart/form-data"
 
 
 class Upload(NamedTuple):
@@ -28,6 +30,9 @@ class Upload(NamedTuple):
     name: str
     mime: str
     content: bytes
+
+
+Parsed = tuple[dict[str, Any], dict[str, Upload]]
 
 
 class Arguments:
@@ -48,9 +53,10 @@ class Arguments:
             return ""
         return msgspec.json.encode(value).decode()
 
-    def integer(self, name: str) -> int:
-        """The leading digits; 0 for anything that is no number."""
-        return to_integer(self.text(name))
+    def integer(self, name: str, default: int = 0) -> int:
+        """The leading digits; 0 for anything that is no number, the default for nothing at all."""
+        text = self.text(name)
+        return to_integer(text) if text else default
 
     def boolean(self, name: str) -> bool:
         return self.text(name).lower() in ("true", "yes", "1")
@@ -76,7 +82,8 @@ class Arguments:
 
 
 def to_integer(text: str) -> int:
-    match = _NUMBER.match(text.strip())
+    """As the server reads numbers everywhere (tdlib, `to_integer`): a blank in front makes it none."""
+    match = _NUMBER.match(text)
     return int(match[0]) if match else 0
 
 
@@ -87,22 +94,17 @@ async def read_arguments(scope: Scope, receive: Receive) -> Arguments:
     files: dict[str, Upload] = {}
     if scope["method"] == "POST":
         kind = _content_type(scope)
-        is_multipart = kind.lower().startswith(b"multipart/form-data")
+        is_multipart = _MULTIPART in kind.lower()
         body = await _read_body(receive, UPLOAD_LIMIT_BYTES if is_multipart else BODY_LIMIT_BYTES)
-        if is_multipart:
-            given, files = _parse_multipart(kind, body)
-            values.update(given)
-        elif body:
-            values.update(_parse_body(kind, body))
+        given, files = _parse_body(kind, body)
+        values.update(given)
     return Arguments(values, files)
 
 
 def read_answer(content_type: bytes, body: bytes) -> dict[str, Any]:
     """The arguments of a method that is called in a webhook's answer; nothing if it calls none."""
     try:
-        if content_type.lower().startswith(b"multipart/form-data"):
-            return _parse_multipart(content_type, body)[0]
-        return _parse_body(content_type, body) if body else {}
+        return _parse_body(content_type, body)[0]
     except RefusedError:
         return {}
 
@@ -129,11 +131,14 @@ async def _read_body(receive: Receive, limit: int) -> bytes:
         chunks.append(chunk)
 
 
-def _parse_body(content_type: bytes, body: bytes) -> dict[str, Any]:
-    kind = content_type.partition(b";")[0].strip().lower()
-    if kind == b"application/json":
-        return _parse_json(body)
-    return _parse_form(body)
+def _parse_body(content_type: bytes, body: bytes) -> Parsed:
+    """What the type says it is; a body of any other type holds no arguments (tdlib, `HttpReader.cpp`)."""
+    kind = content_type.lower()
+    if _MULTIPART in kind:
+        return _parse_multipart(content_type, body)
+    if b"application/x-www-form-urlencoded" in kind:
+        return _parse_form(body), {}
+    return (_parse_json(body) if b"application/json" in kind else {}), {}
 
 
 def _parse_form(body: bytes) -> dict[str, Any]:
@@ -152,19 +157,20 @@ def _unquote(text: str) -> str:
 
 
 def _parse_json(body: bytes) -> dict[str, Any]:
+    """Broken JSON is no refusal but no arguments; a null is the word, as any scalar is its text."""
     try:
         values = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise bad_request("can't parse request: object expected") from None
+        return {}
     if not isinstance(values, dict):
-        raise bad_request("can't parse request: object expected")
-    return values
+        return {}
+    return {name: "null" if value is None else value for name, value in values.items()}
 
 
-def _parse_multipart(content_type: bytes, body: bytes) -> tuple[dict[str, Any], dict[str, Upload]]:
+def _parse_multipart(content_type: bytes, body: bytes) -> Parsed:
     boundary = content_type.partition(b"boundary=")[2].partition(b";")[0].strip().strip(b'"')
     if not boundary:
-        raise bad_request("can't parse request: boundary not found")
+        raise bad_request("boundary not found")
     values: dict[str, Any] = {}
     files: dict[str, Upload] = {}
     for part in body.split(b"--" + boundary)[1:-1]:
@@ -177,15 +183,27 @@ def _parse_multipart(content_type: bytes, body: bytes) -> tuple[dict[str, Any], 
 
 
 def _take_part(head: bytes, content: bytes, values: dict[str, Any], files: dict[str, Upload]) -> None:
-    name = _FIELD_NAME.search(head.replace(b'filename="', b'file="'))
-    if name is None:
-        return
-    field = name[1].decode(errors="replace")
-    file_name = _FILE_NAME.search(head)
-    if file_name is None:
+    disposition = _DISPOSITION.search(head)
+    told = _disposed(disposition[1]) if disposition else {}
+    field = told.get("name")
+    if not field:
+        raise bad_request("field name in multipart/form-data not found")
+    if "filename" not in told:
         values[field] = content.decode(errors="surrogateescape")
         return
     kind = _TYPE.search(head)
     mime = kind[1].decode(errors="replace") if kind else ""
-    files[field] = Upload(file_name[1].decode(errors="replace"), mime, content)
+    files[field] = Upload(told["filename"], mime, content)
     values[field] = {"file_name": files[field].name, "size": len(content)}  # for whoever reads the calls
+
+
+def _disposed(parameters: bytes) -> dict[str, str]:
+    """What a Content-Disposition tells, quoted or not; percent signs are decoded, as the server does."""
+    return {
+        found[1].decode(errors="replace"): unquote(
+            (re.sub(rb"\\(.)", rb"\1", found[2]) if found[2] is not None else found[3].strip()).decode(
+                errors="replace"
+            )
+        )
+        for found in _DISPOSED.finditer(parameters)
+    }

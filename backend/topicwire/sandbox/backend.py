@@ -83,7 +83,7 @@ class Backend:
         self._tell_console("deleted", chat, message)
 
     def react(self, chat: Chat, message: Message, author: int, reactions: list[Json]) -> None:
-        """Replaces the author's reactions; those of bots are not reported, an anonymous one is counted."""
+        """Replaces the author's reactions; bots hear of people's, as administrators, not of other bots'."""
         before = message.reactions.pop(author, [])
         message.reactions = {**message.reactions, author: reactions} if reactions else message.reactions
         if before != reactions and not self._is_account(author):

@@ -45,6 +45,8 @@ class BotApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            if scope["method"] not in ("GET", "POST"):
+                raise RefusedError(501, "Not Implemented")
             account, name, method = self._find(scope["path"])
         except RefusedError as refused:
             return await answer(send, refusal(refused))
@@ -61,11 +63,9 @@ class BotApi:
 
     async def carry_out(self, account: Account, method: str, values: dict[str, Any]) -> None:
         """A call that came another way than by a request of its own, such as in a webhook's answer."""
-        name = METHOD_NAMES.get(method.lower())
-        if name is not None:
-            call = _Call(self, account, name, METHODS.get(name) or _missing(name))
-            call.arguments = Arguments(values)
-            await call.carry_out()
+        call = _Call(self, account, *_named(method))
+        call.arguments = Arguments(values)
+        await call.carry_out()
 
     async def download(self, scope: Scope, _: Receive, send: Send) -> None:
         """An ASGI application for `/file/bot<token>/<path>`: what getFile gave a link to."""
@@ -89,10 +89,7 @@ class BotApi:
             bot_id, colon, secret = token.partition(":")
             known = bool(colon and bot_id.isdecimal() and secret)
             raise RefusedError(401, "Unauthorized" if known else "Unauthorized: invalid token specified")
-        name = METHOD_NAMES.get(asked.lower())
-        if name is None:
-            raise RefusedError(404, "Not Found: method not found")
-        return account, name, METHODS.get(name) or _missing(name)
+        return account, *_named(asked)
 
     def _meet(self, call: "_Call") -> Fault | None:
         chat = to_integer(call.arguments.text("chat_id"))
@@ -142,9 +139,17 @@ class _Call:
         return outcome
 
 
-def _missing(name: str) -> Method:
+def _named(asked: str) -> tuple[str, Method]:
+    """A method by its name in any case; what is none is one that refuses, so that its calls are kept too."""
+    name = METHOD_NAMES.get(asked.lower())
+    if name is None:
+        return asked, _refusing(RefusedError(404, "Not Found: method not found"))
+    return name, METHODS.get(name) or _refusing(not_in_the_sandbox(name))
+
+
+def _refusing(refused: RefusedError) -> Method:
     async def refuse(_: Query) -> None:
-        raise not_in_the_sandbox(name)
+        raise refused
 
     return refuse
 

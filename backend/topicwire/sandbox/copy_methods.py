@@ -5,7 +5,7 @@ from typing import Any
 from topicwire.sandbox import shapes
 from topicwire.sandbox.answers import bad_request
 from topicwire.sandbox.query import Access, Query
-from topicwire.sandbox.sending import Place, caption_content, commit, origin, place
+from topicwire.sandbox.sending import Place, caption_content, commit, origin, place, without_caption
 from topicwire.sandbox.world import Chat, Message
 
 Json = dict[str, Any]
@@ -23,8 +23,7 @@ async def copy_message(query: Query) -> Json:
     _check(original, "copied")
     content = _again(original)
     if caption is not None and not shapes.MEDIA.isdisjoint(content):
-        content = {name: value for name, value in content.items() if not name.startswith("caption")}
-        content |= caption_content(caption)
+        content = without_caption(content) | caption_content(caption)
     return {"message_id": commit(query, placed, _kind(content), content).id}
 
 
@@ -41,12 +40,10 @@ async def forward_message(query: Query) -> Json:
 async def copy_messages(query: Query) -> list[Json]:
     """Those that are missing are skipped, and so are those that cannot be copied."""
     originals, placed = await _many(query)
-    without_caption = query.arguments.boolean("remove_caption")
+    bare = query.arguments.boolean("remove_caption")
     said = []
     for original in originals:
-        content = _again(original)
-        if without_caption:
-            content = {name: value for name, value in content.items() if not name.startswith("caption")}
+        content = without_caption(_again(original)) if bare else _again(original)
         said.append(commit(query, placed, _kind(content), content))
     return [{"message_id": each.id} for each in said]
 

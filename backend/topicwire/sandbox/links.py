@@ -1,7 +1,9 @@
 """Links and mail addresses in plain text, found the way Telegram finds them. Pure."""
 
+import ipaddress
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 # A bare domain counts only under a well-known ending; with http:// in front any ending does.
 _COMMON_ENDINGS_WORDS = """
@@ -84,12 +86,29 @@ def _end(match: re.Match[str]) -> int:
     return match.end() - (len(path) - len(kept))
 
 
-_ADDRESS = re.compile(
-    r"(?:(?P<protocol>https?)://)?(?P<user>[^/?#@]*@)?(?P<host>[^/?#:@]+)(?P<port>:\d+)?(?P<query>[/?#].*)?",
-    re.IGNORECASE | re.DOTALL,
-)
 _OWN = re.compile(r"(?P<protocol>tg|ton|tonsite):(?://)?(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
-_USER = re.compile(r"tg:(?://)?user\?id=(\d+)$", re.IGNORECASE)
+_USER = re.compile(r"tg:(?://)?user\?id=([0-9]+)$", re.IGNORECASE)
+_PROTOCOL = re.compile(r"([^:/?#@\[\]]*)://")
+_PORT = re.compile(r"(?<=.):([^:\]@]*)\Z", re.DOTALL)
+_PATH = re.compile(r"[/?#].*\Z", re.DOTALL)
+_PART = re.compile(r"(?:[A-Za-z0-9.\-_!$,~*'();&+=]|%[0-9A-Fa-f]{2}|[^\x00-\x7f])*")
+
+
+class BadLinkError(ValueError):
+    """No address that Telegram makes a link of; its text is tdlib's reason."""
+
+
+class _Address(NamedTuple):
+    protocol: str
+    user: str
+    host: str
+    port: str
+    path: str
+
+    def __str__(self) -> str:
+        user = f"{self.user}@" if self.user else ""
+        port = f":{self.port}" if self.port else ""
+        return f"{self.protocol}://{user}{self.host}{port}{self.path}"
 
 
 def linked_user(address: str) -> int | None:
@@ -99,14 +118,66 @@ def linked_user(address: str) -> int | None:
 
 
 def checked_link(address: str) -> str:
-    """The address as Telegram writes it, "" if it is none (tdlib, `LinkManager::check_link_impl`)."""
+    """The address as Telegram writes it (tdlib, `LinkManager::check_link`). BadLinkError if it is none."""
     own = _OWN.match(address)
     if own is not None:
-        return f"{own['protocol'].lower()}://{own['rest']}"
-    found = _ADDRESS.fullmatch(address.strip())
-    if found is None or "." not in found["host"] or any(sign.isspace() for sign in found["host"]):
-        return ""
-    query = found["query"] or "/"
-    slash = "" if query.startswith("/") else "/"
-    parts = (found["user"] or "", found["host"].lower(), found["port"] or "", slash, query)
-    return f"{(found['protocol'] or 'http').lower()}://{''.join(parts)}"
+        return _own_link(own["protocol"].lower(), own["rest"])
+    parsed = _parse(address)
+    if "." not in parsed.host and not parsed.host.startswith("["):
+        raise BadLinkError("Wrong HTTP URL")
+    return str(parsed)
+
+
+def _own_link(protocol: str, rest: str) -> str:
+    parsed = _parse(rest)
+    is_web = rest.lower().startswith("http://") or parsed.protocol == "https"
+    if is_web or parsed.user or parsed.port or parsed.host.startswith("["):
+        raise BadLinkError("Wrong tg URL" if protocol == "tg" else "Wrong ton URL")
+    if not re.fullmatch(r"[a-z0-9.\-_]+" if protocol == "tonsite" else r"[a-z0-9\-_]+", parsed.host):
+        raise BadLinkError("Unallowed characters in URL host")
+    path = parsed.path[1:] if parsed.path.startswith("/?") else parsed.path
+    return f"{protocol}://{parsed.host}{path}"
+
+
+def _parse(address: str) -> _Address:
+    """As `parse_url` of `HttpUrl.cpp`."""
+    told, rest = _cut(_PROTOCOL.match(address), address)
+    protocol = told[1].lower() if told else "http"
+    if protocol not in ("http", "https"):
+        raise BadLinkError("Unsupported URL protocol")
+    tail, place = _cut(_PATH.search(rest), rest)
+    gate, place = _cut(_PORT.search(place), place)
+    user, _, host = place.rpartition("@")
+    _check_host(host.lower())
+    if not _PART.fullmatch(user.replace(":", "")):
+        raise BadLinkError("Disallowed character in URL userinfo")
+    path = tail[0].rstrip(" \t\r\n\0\v") if tail else ""
+    path = path if path.startswith("/") else f"/{path}"
+    shown = "".join(f"%{ord(sign):02X}" if sign <= " " else sign for sign in path)
+    return _Address(protocol, user, host.lower(), _port(gate[1]) if gate else "", shown)
+
+
+def _cut(found: re.Match[str] | None, text: str) -> tuple[re.Match[str] | None, str]:
+    """What was found, and the text without it."""
+    return found, text[: found.start()] + text[found.end() :] if found else text
+
+
+def _port(raw: str) -> str:
+    port = raw.lstrip("0")
+    if not (port.isascii() and port.isdecimal() and int(port) <= 65535):
+        raise BadLinkError("Wrong port number specified in the URL")
+    return port
+
+
+def _check_host(host: str) -> None:
+    if not host:
+        raise BadLinkError("URL host is empty")
+    if host == ".":
+        raise BadLinkError("Host is invalid")
+    if host.startswith("[") and host.endswith("]"):
+        try:
+            ipaddress.IPv6Address(host[1:-1])
+        except ValueError:
+            raise BadLinkError("Wrong IPv6 address specified in the URL") from None
+    elif not _PART.fullmatch(host):
+        raise BadLinkError("Disallowed character in URL host")

@@ -12,7 +12,7 @@ from topicwire.sandbox.files import LONGEST_DOWNLOAD
 from topicwire.sandbox.flood import Cost
 from topicwire.sandbox.methods import NOT_MODIFIED
 from topicwire.sandbox.query import Access, Query
-from topicwire.sandbox.sending import Content, caption_content, commit, place, send
+from topicwire.sandbox.sending import Content, caption_content, commit, place, send, without_caption
 from topicwire.sandbox.text import Entity
 
 Json = dict[str, Any]
@@ -54,8 +54,9 @@ async def send_media_group(query: Query) -> list[Json]:
         except RefusedError as refused:
             why = refused.description.removeprefix("Bad Request: ")
             raise bad_request(f'failed to send message #{number} with the error message "{why}"') from None
-    album = {} if len(contents) == 1 else {"media_group_id": str(13_900_000_000 + query.world.next_album)}
-    query.world.next_album += 1
+    for kind, _ in contents:
+        query.check_may_write(placed.chat, placed.thread, kind)
+    album = query.world.take_album() if len(contents) > 1 else {}
     said = [commit(query, placed, kind, content | album) for kind, content in contents]
     return [shapes.message(query.world, placed.chat, each, query.bot_id) for each in said]
 
@@ -70,10 +71,10 @@ async def edit_message_caption(query: Query) -> Json:
         raise bad_request("there is no caption in the message to edit")
     fresh = caption_content(caption, too_long="MEDIA_CAPTION_TOO_LONG")
     query.check_inline(markup)
-    bare = {name: value for name, value in message.content.items() if not name.startswith("caption")}
-    if bare | fresh == message.content and markup.inline == message.markup:
+    content = without_caption(message.content) | fresh
+    if content == message.content and markup.inline == message.markup:
         raise bad_request(NOT_MODIFIED)
-    query.backend.edit(chat, message, bare | fresh, markup=markup.inline)
+    query.backend.edit(chat, message, content, markup=markup.inline)
     return shapes.message(query.world, chat, message, query.bot_id)
 
 
@@ -91,6 +92,8 @@ async def edit_message_media(query: Query) -> Json:
     content = await _item_content(query, item)
     query.check_inline(markup)
     album = {name: message.content[name] for name in ("media_group_id",) if name in message.content}
+    if content | album == message.content and markup.inline == message.markup:
+        raise bad_request(NOT_MODIFIED)
     query.backend.edit(chat, message, content | album, markup=markup.inline)
     return shapes.message(query.world, chat, message, query.bot_id)
 

@@ -44,7 +44,7 @@ async def get_chat_member(query: Query) -> Json:
     user_id = query.arguments.integer("user_id")
     if user_id <= 0:
         raise bad_request("invalid user_id specified")
-    chat = await query.chat(access=Access.READ)
+    chat = await query.chat(access=Access.READ if user_id == query.bot_id else Access.MEMBERS)
     person = query.world.people.get(user_id)
     if person is None:
         raise bad_request("user not found")
@@ -53,7 +53,7 @@ async def get_chat_member(query: Query) -> Json:
 
 async def get_chat_administrators(query: Query) -> list[Json]:
     """People only, and the bot itself: other bots are left out."""
-    chat = await query.chat(access=Access.READ)
+    chat = await query.chat(access=Access.MEMBERS)
     people = query.world.people
     return [
         shapes.member(people[person_id], role)
@@ -70,7 +70,9 @@ async def leave_chat(query: Query) -> bool:
 
 async def set_my_commands(query: Query) -> bool:
     commands = query.arguments.structure("commands", "bot commands") or []
-    query.account.commands = [command for command in commands if isinstance(command, dict)]
+    if not isinstance(commands, list) or not all(isinstance(command, dict) for command in commands):
+        raise bad_request("expected an Array of BotCommand")
+    query.account.commands = commands
     return True
 
 
@@ -149,14 +151,14 @@ async def send_chat_action(query: Query) -> bool:
 def _reaction(item: Any) -> Json:
     if not isinstance(item, dict) or item.get("type") not in ("emoji", "custom_emoji", "paid"):
         raise bad_request("can't parse ReactionType: invalid reaction type specified")
-    if item["type"] == "emoji" and item.get("emoji") in EMOJI_REACTIONS:
+    if item["type"] == "emoji" and str(item.get("emoji")) in EMOJI_REACTIONS:
         return {"type": "emoji", "emoji": item["emoji"]}
     raise bad_request("REACTION_INVALID")
 
 
 async def get_chat_member_count(query: Query) -> int:
     """Everybody who is in it, bots too."""
-    chat = await query.chat(access=Access.READ)
+    chat = await query.chat(access=Access.MEMBERS)
     return sum(role.is_in() for person_id, role in chat.members.items() if person_id != ANONYMOUS)
 
 

@@ -4,14 +4,14 @@ import itertools
 from typing import Any, TypeVar
 
 from topicwire.sandbox import media, shapes
-from topicwire.sandbox import text as texts
 from topicwire.sandbox.answers import bad_request
 from topicwire.sandbox.arguments import Upload
 from topicwire.sandbox.backend import Backend
 from topicwire.sandbox.files import Files
 from topicwire.sandbox.media_methods import ALBUM_LIMIT
 from topicwire.sandbox.samples import SAMPLES
-from topicwire.sandbox.sending import caption_content
+from topicwire.sandbox.sending import caption_content, text_content, without_caption
+from topicwire.sandbox.text import parse_entities, topic_name
 from topicwire.sandbox.world import (
     ADMIN_RIGHTS,
     ANONYMOUS,
@@ -70,10 +70,7 @@ class Operators:
 
     def text(self, text: str, entities: Any) -> Json:
         """A text's content, cleaned, with Telegram's own entities added."""
-        cleaned, kept = texts.clean(text, texts.parse_entities(entities))
-        if len(cleaned) > texts.TEXT_LIMIT:
-            raise bad_request("message is too long")
-        return {"text": cleaned, "entities": kept} if kept else {"text": cleaned}
+        return text_content((text, shapes.with_people(self._world, parse_entities(entities))))
 
     def media(self, kind: str, caption: str) -> Json:
         """A sample's content."""
@@ -91,8 +88,7 @@ class Operators:
         """Several files as one; a caption is on the first only."""
         if not 2 <= len(contents) <= ALBUM_LIMIT:
             raise bad_request(f"an album has from 2 to {ALBUM_LIMIT} items")
-        group = {"media_group_id": str(13_900_000_000 + self._world.next_album)}
-        self._world.next_album += 1
+        group = self._world.take_album()
         return [self.post(chat, person_id, thread, content | group) for content in contents]
 
     def pin(self, chat: Chat, person_id: int, message_id: int, *, on: bool) -> None:
@@ -147,11 +143,11 @@ class Operators:
             raise bad_request("the chat is not a forum")
         if color and color not in ICON_COLORS:
             raise bad_request("invalid icon color specified")
-        return self._backend.create_topic(chat, person_id, _name(name), color=color)
+        return self._backend.create_topic(chat, person_id, topic_name(name), color=color)
 
     def rename(self, chat: Chat, person_id: int, thread: int, name: str) -> Topic:
         topic = self._manageable(chat, person_id, thread)
-        cleaned = _name(name)
+        cleaned = topic_name(name)
         if cleaned != topic.name:
             self._backend.edit_topic(chat, person_id, topic, name=cleaned)
         return topic
@@ -194,7 +190,7 @@ class Operators:
         if bot == "none":
             self._backend.changed_chat(chat)
         else:
-            self.set_bot(chat, bot, None, actor=MARA)
+            self._set_role(chat, self._world.bot.id, bot, None, actor=MARA)
         return chat
 
     def set_bot(
@@ -240,19 +236,10 @@ class Operators:
     def set_member(
         self, chat: Chat, person_id: int, status: str, rights: list[str] | None, *, actor: int
     ) -> Member:
-        possible = {"administrator": ADMIN_RIGHTS, "restricted": MEMBER_RIGHTS}.get(status, ())
-        if person_id not in self._world.people:
-            raise bad_request(f"there is no person {person_id}")
-        if status not in STATUSES:
-            raise bad_request(f"status must be one of {', '.join(STATUSES)}")
-        unknown = [right for right in rights or [] if right not in possible]
-        if unknown:
-            raise bad_request(f"{status} has no right called {unknown[0]}")
-        everything = list(possible) if status == "administrator" else []
-        role = Member(status, everything if rights is None else list(rights))
+        """Somebody's role; who comes or goes by that is told of in the group."""
         was_in = chat.member(person_id).is_in()
-        self._backend.set_member(chat, person_id, role, actor=actor)
-        if role.is_in() != was_in and not self._world.people[person_id].is_bot:
+        role = self._set_role(chat, person_id, status, rights, actor=actor)
+        if role.is_in() != was_in:
             self._tell_of_member(chat, person_id, actor, joined=role.is_in())
         return role
 
@@ -283,6 +270,22 @@ class Operators:
         self._world.people[person.id] = person
         return person
 
+    def _set_role(
+        self, chat: Chat, person_id: int, status: str, rights: list[str] | None, *, actor: int
+    ) -> Member:
+        possible = {"administrator": ADMIN_RIGHTS, "restricted": MEMBER_RIGHTS}.get(status, ())
+        if person_id not in self._world.people:
+            raise bad_request(f"there is no person {person_id}")
+        if status not in STATUSES:
+            raise bad_request(f"status must be one of {', '.join(STATUSES)}")
+        unknown = [right for right in rights or [] if right not in possible]
+        if unknown:
+            raise bad_request(f"{status} has no right called {unknown[0]}")
+        everything = list(possible) if status == "administrator" else []
+        role = Member(status, everything if rights is None else list(rights))
+        self._backend.set_member(chat, person_id, role, actor=actor)
+        return role
+
     def _new_chat_id(self, kind: str) -> int:
         number = self._world.next_chat
         self._world.next_chat += 1
@@ -291,7 +294,8 @@ class Operators:
     def _tell_of_member(self, chat: Chat, person_id: int, actor: int, *, joined: bool) -> None:
         shape = shapes.user(self._world.people[person_id])
         told = {"new_chat_members": [shape]} if joined else {"left_chat_member": shape}
-        self._backend.say(chat, person_id if joined else actor, told, service=True)
+        adds_itself = joined and not self._world.people[person_id].is_bot
+        self._backend.say(chat, person_id if adds_itself else actor, told, service=True)
 
     def _member(self, chat: Chat, person_id: int) -> Member:
         person = self._world.people.get(person_id)
@@ -315,8 +319,7 @@ class Operators:
     def _edited(self, message: Message, fresh: Json) -> Json:
         if "text" in message.content:
             return fresh
-        kept = {name: value for name, value in message.content.items() if not name.startswith("caption")}
-        return kept | {
+        return without_caption(message.content) | {
             f"caption{'_entities' if name == 'entities' else ''}": value for name, value in fresh.items()
         }
 
@@ -325,10 +328,3 @@ def _found(thing: T | None, otherwise: str) -> T:
     if thing is None:
         raise bad_request(otherwise)
     return thing
-
-
-def _name(raw: str) -> str:
-    name = texts.topic_name(raw)
-    if not name:
-        raise bad_request("name must be non-empty")
-    return name

@@ -11,6 +11,7 @@ from topicwire.sandbox.answers import (
     RefusedError,
     bad_request,
     forbidden,
+    not_in_the_sandbox,
     too_many_requests,
 )
 from topicwire.sandbox.arguments import Arguments, to_integer
@@ -42,7 +43,6 @@ SENDING = {
     "video_note": ("can_send_video_notes", "video notes"),
     "sticker": ("can_send_other_messages", "stickers"),
     "animation": ("can_send_other_messages", "animations"),
-    "location": ("can_send_messages", "locations"),
 }
 
 
@@ -50,6 +50,7 @@ class Access(Enum):
     """How much access to a chat a call needs."""
 
     READ = "read"
+    MEMBERS = "members"
     EDIT = "edit"
     WRITE = "write"
 
@@ -95,7 +96,7 @@ class Query:
         raw = self.arguments.text(name)
         if not raw:
             raise bad_request(f"{name} is empty")
-        chat = self._find_chat(0 if raw.startswith("@") else to_integer(raw))
+        chat = self._find_chat(raw, access)
         if cost is not Cost.FREE:
             await self._pass_flood(cost, chat.id, places)
         _check_access(chat, chat.member(self.bot_id), access)
@@ -116,18 +117,25 @@ class Query:
         """message_thread_id; garbage and negative numbers are 0."""
         return max(0, self.arguments.integer("message_thread_id"))
 
-    def known_topic(self, chat: Chat, thread: int, right: str, refusal: str) -> Topic:
+    def check_topic(self, chat: Chat, thread: int, right: str, refusal: str) -> None:
+        """What the server refuses by itself: no identifier, and no right over a topic that it knows."""
+        if thread <= 0:
+            raise bad_request("invalid forum topic identifier specified")
+        topic = chat.topics.get(thread)
+        is_known = topic is not None and self.bot_id in topic.seen
+        if is_known and not self._may_manage(chat, topic, right):
+            raise bad_request(refusal)
+
+    def managed_topic(self, chat: Chat, thread: int, right: str, refusal: str, *, own: bool = True) -> Topic:
         """The topic that a topic method is about, provided that the bot may manage it.
 
         The missing right is told in a sentence if the server knows the topic, else by the backend's own word.
+        With `own` the bot's own topics need no right.
         """
-        if thread <= 0:
-            raise bad_request("invalid forum topic identifier specified")
+        self.check_topic(chat, thread, right, refusal)
         topic = chat.topic(thread)
-        is_own = topic is not None and topic.creator == self.bot_id
-        if not is_own and not self.role(chat).may(right):
-            is_known = topic is not None and self.bot_id in topic.seen
-            raise bad_request(refusal if is_known else "CHAT_ADMIN_REQUIRED")
+        if not self._may_manage(chat, topic if own else None, right):
+            raise bad_request("CHAT_ADMIN_REQUIRED")
         if topic is None:
             raise bad_request("TOPIC_ID_INVALID")
         return topic
@@ -164,7 +172,7 @@ class Query:
 
     def readable_chat(self, asked: str) -> Chat:
         """Another chat that the bot can read, by what a caller calls it."""
-        chat = self._find_chat(0 if asked.startswith("@") else to_integer(asked))
+        chat = self._find_chat(asked, Access.READ)
         _check_access(chat, chat.member(self.bot_id), Access.READ)
         return chat
 
@@ -226,18 +234,18 @@ class Query:
         if len(text) * 4 > RAW_LIMIT_BYTES and len(text.encode()) > RAW_LIMIT_BYTES:
             raise bad_request("text is too long")
         if not text or mode.lower() in ("", "none"):
-            return text, parse_entities(arguments.lenient_structure(name))
+            return text, shapes.with_people(self.world, parse_entities(arguments.lenient_structure(name)))
         parse = _MODES.get(mode.lower())
         if parse is None:
             raise bad_request("unsupported parse_mode")
         parsed, entities = parse(text)
-        return parsed, [entity for entity in entities if self._is_known(entity)]
+        return parsed, shapes.with_people(self.world, entities)
 
     def markup(self) -> Markup:
         """reply_markup by its kind; one without content counts as none."""
-        raw = self.arguments.structure("reply_markup", "reply keyboard markup")
-        if raw is None:
+        if not self.arguments.text("reply_markup"):
             return Markup()
+        raw = self.arguments.structure("reply_markup", "reply keyboard markup")
         if not isinstance(raw, dict):
             raise bad_request("object expected as reply markup")
         if raw.get("keyboard"):
@@ -246,16 +254,15 @@ class Query:
             return Markup(inline={"inline_keyboard": _check_rows(raw["inline_keyboard"])})
         return Markup(other=bool(raw.get("remove_keyboard") or raw.get("force_reply")))
 
-    def _is_known(self, entity: Entity) -> bool:
-        """Completes a mention; one of somebody that the bot never saw is left out."""
-        if entity["type"] != "text_mention":
-            return True
-        person = self.world.people.get(entity["user"]["id"])
-        entity["user"] = shapes.user(person) if person else None
-        return person is not None
+    def _may_manage(self, chat: Chat, topic: Topic | None, right: str) -> bool:
+        is_own = topic is not None and topic.creator == self.bot_id
+        return is_own or self.role(chat).may(right)
 
-    def _find_chat(self, chat_id: int) -> Chat:
+    def _find_chat(self, asked: str, access: Access) -> Chat:
+        chat_id = 0 if asked.startswith("@") else to_integer(asked)
         person = self.world.people.get(chat_id)
+        if person is not None and access is not Access.WRITE:
+            raise not_in_the_sandbox("a private chat")
         if person is not None:
             raise forbidden(_why_unreachable(person, self.bot_id))
         chat = self.world.chats.get(chat_id)
@@ -310,6 +317,7 @@ def _check_access(chat: Chat, role: Member, access: Access) -> None:
 
 
 def _check_group(chat: Chat, role: Member, access: Access) -> None:
+    access = Access.WRITE if access is Access.MEMBERS else access  # whose members nobody can list any more
     if access is Access.WRITE and chat.migrated_to is not None:
         text = "Bad Request: group chat was upgraded to a supergroup chat"
         raise RefusedError(400, text, migrate_to_chat_id=chat.migrated_to)

@@ -1,9 +1,10 @@
 """What parsers of formatted text share: bytes in, text and entities out, counted in UTF-16 units. Pure."""
 
+import contextlib
 from typing import Any
 
 from topicwire.sandbox.answers import RefusedError, bad_request
-from topicwire.sandbox.links import checked_link, linked_user
+from topicwire.sandbox.links import BadLinkError, checked_link, linked_user
 
 Entity = dict[str, Any]
 
@@ -61,8 +62,9 @@ class Scanner:
         user = linked_user(address)
         if user is not None:
             self.mark("text_mention", offset, user={"id": user})
-        elif checked := checked_link(address):
-            self.mark("text_link", offset, url=checked)
+            return
+        with contextlib.suppress(BadLinkError):
+            self.mark("text_link", offset, url=checked_link(address))
 
     def result(self) -> tuple[str, list[Entity]]:
         """The text that stays, and its entities in Telegram's order."""

@@ -86,13 +86,18 @@ def text_content(raw: tuple[str, list[Entity]], *, too_long: str = "message is t
 
 
 def caption_content(raw: tuple[str, list[Entity]], *, too_long: str = "message caption is too long") -> Json:
-    """A caption as it is kept; one of blanks is none. RefusedError if it is too long."""
-    if not raw[0].strip():
+    """A caption as it is kept; one that cannot be seen is none. RefusedError if it is too long."""
+    text, entities = clean(*raw, may_be_empty=True)
+    if not text:
         return {}
-    text, entities = clean(*raw)
     if len(text) > CAPTION_LIMIT:
         raise bad_request(too_long)
     return {"caption": text} | ({"caption_entities": entities} if entities else {})
+
+
+def without_caption(content: Json) -> Json:
+    """The content with nothing written under it."""
+    return {name: value for name, value in content.items() if not name.startswith("caption")}
 
 
 def _reply(query: Query) -> Reply:
@@ -100,17 +105,22 @@ def _reply(query: Query) -> Reply:
     if "reply_parameters" not in arguments:
         lenient = arguments.boolean("allow_sending_without_reply")
         return Reply(max(0, arguments.integer("reply_to_message_id")), lenient=lenient)
-    raw = arguments.structure("reply_parameters", "reply parameters")
-    if raw is None or raw == {}:
+    if not arguments.text("reply_parameters"):
         return Reply()
+    raw = arguments.structure("reply_parameters", "reply parameters")
     if not isinstance(raw, dict):
         raise bad_request("object expected as reply parameters")
+    if not raw:
+        return Reply()
     if "message_id" not in raw:
         raise bad_request('can\'t find field "message_id"')
+    lenient = raw.get("allow_sending_without_reply", False)
+    if not isinstance(lenient, bool):
+        raise bad_request('field "allow_sending_without_reply" must be of type Boolean')
     return Reply(
         max(0, to_integer(str(raw["message_id"]))),
         str(raw.get("chat_id") or ""),
-        bool(raw.get("allow_sending_without_reply")),
+        lenient,
         str(raw.get("quote") or ""),
     )
 

@@ -34,7 +34,7 @@ from topicwire.sandbox.operators import Operators
 from topicwire.sandbox.pages import page_routes
 from topicwire.sandbox.query import Query
 from topicwire.sandbox.snapshot import Keeper, State, load
-from topicwire.sandbox.updates import Feed, FeedState
+from topicwire.sandbox.updates import FeedState
 from topicwire.sandbox.webhook import WebhookEngine, WebhookSettings
 from topicwire.sandbox.world import SANDBOX_CHAT_ID, Person, new_world
 
@@ -85,10 +85,6 @@ class Sandbox:
     def bot(self) -> Account:
         """The bot that the sandbox was started for."""
         return self.accounts[self._state.world.bot.id]
-
-    @property
-    def feed(self) -> Feed:
-        return self.bot.feed
 
     @property
     def webhook(self) -> WebhookEngine:

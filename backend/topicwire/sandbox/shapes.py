@@ -97,6 +97,16 @@ def is_anonymous(person: Person) -> bool:
     return person.id == ANONYMOUS
 
 
+def with_people(world: World, entities: list[Json]) -> list[Json]:
+    """Mentions with the whole person in them; those of somebody who is not there are left out."""
+    people = world.people
+    return [
+        entity | {"user": user(people[entity["user"]["id"]])} if entity["type"] == "text_mention" else entity
+        for entity in entities
+        if entity["type"] != "text_mention" or entity["user"]["id"] in people
+    ]
+
+
 def file_id(bot_id: int, unique: str) -> str:
     """The id of a file as one bot knows it: no other bot can use it."""
     owner = base64.urlsafe_b64encode(bot_id.to_bytes(8, "big")).decode().rstrip("=")
@@ -124,6 +134,8 @@ def message(world: World, group: Chat, said: Message, bot_id: int, *, nested: bo
     if said.thread is not None:
         shape["message_thread_id"] = said.thread
         shape["is_topic_message"] = True
+    elif said.reply_to is not None and group.type == "supergroup" and not group.is_forum:
+        shape["message_thread_id"] = _reply_thread(group, said)  # which is no topic
     if not nested:
         _add_reply(shape, world, group, said, bot_id)
     if said.edit_date is not None:
@@ -169,6 +181,14 @@ def _finish_content(shape: Json, world: World, group: Chat, bot_id: int, *, nest
             shape["pinned_message"] = gone
         else:
             shape["pinned_message"] = message(world, group, original, bot_id, nested=True)
+
+
+def _reply_thread(group: Chat, said: Message) -> int:
+    """The message that a chain of answers began with."""
+    answered = said
+    while answered.reply_to is not None and answered.reply_to in group.messages:
+        answered = group.messages[answered.reply_to]
+    return answered.id if answered.reply_to is None else answered.reply_to
 
 
 def _add_reply(shape: Json, world: World, group: Chat, said: Message, bot_id: int) -> None:

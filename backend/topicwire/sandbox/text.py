@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from topicwire.sandbox.answers import bad_request
-from topicwire.sandbox.links import find_links
+from topicwire.sandbox.links import BadLinkError, checked_link, find_links, linked_user
 
 Entity = dict[str, Any]
 
@@ -16,10 +16,14 @@ TEXT_LIMIT = 4096
 CAPTION_LIMIT = 1024
 RAW_LIMIT_BYTES = 1 << 15
 KEPT_LIMIT_BYTES = 35_000
+ENTITIES_LIMIT = 100  # Bot API: the others are ignored
 
 _REMOVED = ["\r", *map(chr, range(0x2028, 0x202F)), "\u030a", "\u0333", "\u033f"]
 _CLEANING = {code: " " for code in range(32) if code not in (10, 13)} | {ord(c): "" for c in _REMOVED}
 _DIRECTION_MARKS = re.compile("[\u200e\u200f]{2,}")
+_WIDE_BLANKS = re.compile("[\u1680\u180e\u2000-\u200a\u202f\u205f\u2800\u3000\ufffc\U000e0000-\U000e007f]")
+_UNSEEN = " \n\u200b\u200c\u200d\u200e\u200f\u202e\ufeff\u00a0"
+_BLANKS = re.compile("[ \n\u00a0]+")
 
 _PLAIN = {
     "bold",
@@ -31,13 +35,6 @@ _PLAIN = {
     "expandable_blockquote",
     "code",
 }
-_WITH_FIELD = {
-    "pre": "language",
-    "text_link": "url",
-    "text_mention": "user",
-    "custom_emoji": "custom_emoji_id",
-}
-_OPTIONAL_FIELD = {"pre"}
 _FOUND_BY_TELEGRAM = {
     "mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "bank_card_number",
 }  # fmt: skip
@@ -72,17 +69,23 @@ def parse_entities(raw: Any) -> list[Entity]:
     return [entity for entity in parsed if entity is not None]
 
 
-def clean(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
+def clean(text: str, entities: list[Entity], *, may_be_empty: bool = False) -> tuple[str, list[Entity]]:
     """The text as it will be kept, with the given entities moved along and Telegram's own added.
 
-    Refuses text that is empty once cleaned and entities that leave the text or cut a character in two.
+    Refuses text of which nothing can be seen, unless that is allowed and makes an empty one, and entities
+    that leave the text or cut a character in two.
     """
     check_utf8(text)
-    kept = entities and [dict(entity) for entity in entities if entity["length"] > 0]
+    kept = entities and [_checked(entity) for entity in entities if entity["length"] > 0]
     cleaned = _clean_characters(text)
     if kept:
         _move(kept, text)
-    return _trim(cleaned, kept)
+    trimmed, kept = _trim(cleaned, kept)
+    if _visible(trimmed):
+        return trimmed, _merge(kept, find_entities(trimmed))
+    if not may_be_empty:
+        raise bad_request("text must be non-empty")
+    return "", []
 
 
 def find_entities(text: str) -> list[Entity]:
@@ -102,44 +105,76 @@ def find_entities(text: str) -> list[Entity]:
 
 
 def topic_name(text: str) -> str:
-    """A topic's name as Telegram keeps it: on one line, single spaces, at most 128 characters."""
+    """A topic's name as Telegram keeps it: on one line, single spaces, at most 128 characters.
+
+    It is cut before runs of blanks are drawn together (tdlib, `clean_name`). Refuses one that cannot be seen.
+    """
     check_utf8(text)
-    return " ".join(text.translate(_CLEANING).split())[:128].rstrip()
+    name = _BLANKS.sub(" ", _visible(_clean_characters(text), 128)).strip()
+    if not name:
+        raise bad_request("name must be non-empty")
+    return name
+
+
+def _visible(text: str, longest: int | None = None) -> str:
+    """The text with plain blanks around and in it, "" if nothing can be seen (`strip_empty_characters`)."""
+    trimmed = _WIDE_BLANKS.sub(" ", text).strip(" \n")[:longest].strip(" \n")
+    return trimmed if trimmed.strip(_UNSEEN) else ""
 
 
 def _parse_entity(item: Any) -> Entity | None:
     if not isinstance(item, dict):
         raise _bad_entity("expected an Object")
     kind = item.get("type")
-    place = {name: _whole_number(item, name) for name in ("offset", "length")}
+    place = {name: _place(item, name) for name in ("offset", "length")}
     if not isinstance(kind, str) or not kind:
         raise _bad_entity("Type is not specified" if kind == "" else 'Can\'t find field "type"')
     if kind in _FOUND_BY_TELEGRAM:
         return None
-    return {"type": kind, **place, **_entity_fields(kind, item)}
+    return place | _entity_fields(kind, item)
 
 
 def _entity_fields(kind: str, item: Entity) -> Entity:
-    if kind in _PLAIN:
-        return {}
-    field = _WITH_FIELD.get(kind)
-    if field is None:
+    """The kind, and what belongs to it."""
+    if kind == "text_link":
+        url = _field(item, "url", str, "String")
+        user = linked_user(url)
+        return {"type": kind, "url": url} if user is None else {"type": "text_mention", "user": {"id": user}}
+    if kind == "text_mention":
+        return {"type": kind, "user": {"id": _number(_field(item, "user", dict, "Object"), "id")}}
+    if kind == "custom_emoji":
+        return {"type": kind, "custom_emoji_id": str(_number(item, "custom_emoji_id"))}
+    if kind == "pre":
+        language = _field(item, "language", str, "String") if "language" in item else ""
+        return {"type": kind, "language": language} if language else {"type": kind}
+    if kind not in _PLAIN:
         raise _bad_entity("Unsupported type specified")
-    if item.get(field):
-        return {field: item[field]}
-    if kind in _OPTIONAL_FIELD:
-        return {}
-    raise _bad_entity(f'Can\'t find field "{field}"')
+    return {"type": kind}
 
 
-def _whole_number(item: Entity, name: str) -> int:
+def _field(item: Entity, name: str, kind: type, called: str) -> Any:
+    if name not in item:
+        raise _bad_entity(f'Can\'t find field "{name}"')
+    if not isinstance(item[name], kind):
+        raise _bad_entity(f'Field "{name}" must be of type {called}')
+    return item[name]
+
+
+def _number(item: Entity, name: str) -> int:
+    """A whole number, or one in a string."""
     value = item.get(name)
     if value is None:
         raise _bad_entity(f'Can\'t find field "{name}"')
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise _bad_entity(f'Field "{name}" must be a Number')
     try:
-        number = int(value)
-    except (TypeError, ValueError):
-        raise _bad_entity(f'Field "{name}" must be of type Number') from None
+        return int(value)
+    except ValueError:
+        raise _bad_entity(f'Field "{name}" must be a valid Number') from None
+
+
+def _place(item: Entity, name: str) -> int:
+    number = _number(item, name)
     if not 0 <= number <= 1_000_000:
         raise bad_request(f"receive an entity with incorrect {name} {number}")
     return number
@@ -147,6 +182,17 @@ def _whole_number(item: Entity, name: str) -> int:
 
 def _bad_entity(why: str) -> Exception:
     return bad_request(f"can't parse MessageEntity: {why}")
+
+
+def _checked(entity: Entity) -> Entity:
+    """A copy, with its address as Telegram writes it."""
+    if entity["type"] != "text_link":
+        return dict(entity)
+    check_utf8(entity["url"])
+    try:
+        return entity | {"url": checked_link(entity["url"])}
+    except BadLinkError as why:
+        raise bad_request(f"entity URL '{entity['url']}' is invalid: {why}") from None
 
 
 def _clean_characters(text: str) -> str:
@@ -206,8 +252,6 @@ def _byte(text: str, offset: int) -> int:
 
 def _trim(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
     text = text.rstrip(" \n")
-    if not text:
-        raise bad_request("text must be non-empty")
     length = utf16_length(text)
     for entity in entities:
         entity["length"] = min(entity["length"], length - entity["offset"])
@@ -217,14 +261,13 @@ def _trim(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
     blanks = min([blanks, *(entity["offset"] for entity in entities)])
     for entity in entities:
         entity["offset"] -= blanks
-    text = text[blanks:]
-    return text, _merge(entities, find_entities(text))
+    return text[blanks:], entities
 
 
 def _merge(given: list[Entity], found: list[Entity]) -> list[Entity]:
     if not given:
         return found
-    given = _joined(given)
+    given = _joined(given)[:ENTITIES_LIMIT]
     opaque = [entity for entity in given if entity["type"] in _OPAQUE]
     free = [entity for entity in found if not any(_touch(entity, other) for other in opaque)]
     return sorted(given + free, key=lambda entity: (entity["offset"], -entity["length"]))

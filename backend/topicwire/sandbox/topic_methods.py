@@ -29,7 +29,7 @@ async def create_forum_topic(query: Query) -> dict[str, Any]:
     chat = await query.forum()
     if not query.role(chat).may("can_manage_topics"):
         raise bad_request("not enough rights to create a topic")
-    name = _name(arguments.text("name"))
+    name = topic_name(arguments.text("name"))
     color = arguments.integer("icon_color")
     if color and color not in ICON_COLORS:
         raise bad_request("invalid icon color specified")
@@ -40,16 +40,19 @@ async def create_forum_topic(query: Query) -> dict[str, Any]:
 
 
 async def edit_forum_topic(query: Query) -> bool:
-    """Neither name nor icon given: True, and nothing happens, not even in the windows."""
+    """Neither name nor icon given: True without asking the backend, whether or not there is such a topic."""
     arguments = query.arguments
     has_icon = "icon_custom_emoji_id" in arguments
     raw_name = arguments.text("name")
-    idle = not raw_name and not has_icon
-    chat = await query.forum(Cost.FREE if idle else Cost.TOPIC)
-    topic = _topic_to_edit(query, chat, query.thread_id(), idle=idle)
-    if topic is None:
+    is_idle = not raw_name and not has_icon
+    chat = await query.forum(Cost.FREE if is_idle else Cost.TOPIC)
+    thread = query.thread_id()
+    query.check_topic(chat, thread, "can_manage_topics", NOT_EDITABLE)
+    name = topic_name(raw_name) if raw_name else None
+    if is_idle:
         return True
-    name = _name(raw_name) if raw_name else topic.name
+    topic = query.managed_topic(chat, thread, "can_manage_topics", NOT_EDITABLE)
+    name = name or topic.name
     icon = _icon(arguments.text("icon_custom_emoji_id")) if has_icon else None
     if name == topic.name and icon in (None, topic.icon):
         raise bad_request("TOPIC_NOT_MODIFIED")
@@ -74,8 +77,9 @@ async def reopen_forum_topic(query: Query) -> bool:
 
 
 async def delete_forum_topic(query: Query) -> bool:
+    """The server lets a topic's creator try without the right, the backend does not (Bot API)."""
     chat = await query.forum()
-    topic = query.known_topic(chat, query.thread_id(), "can_delete_messages", NOT_DELETABLE)
+    topic = query.managed_topic(chat, query.thread_id(), "can_delete_messages", NOT_DELETABLE, own=False)
     if topic is chat.general():
         raise bad_request("TOPIC_ID_INVALID")
     query.backend.delete_topic(chat, topic)
@@ -85,7 +89,7 @@ async def delete_forum_topic(query: Query) -> bool:
 
 async def edit_general_forum_topic(query: Query) -> bool:
     chat, general = await _general(query)
-    name = _name(query.arguments.text("name"))
+    name = topic_name(query.arguments.text("name"))
     if name == general.name:
         raise bad_request("TOPIC_NOT_MODIFIED")
     query.backend.edit_topic(chat, query.bot_id, general, name=name)
@@ -175,26 +179,13 @@ async def _general(query: Query) -> tuple[Chat, Topic]:
 
 
 def _icon(raw: str) -> str:
-    """The icon's id; what is no number is none, as `to_integer` reads it."""
+    """The icon's id; what is no number is none. Only those that need no Telegram Premium are taken."""
     number = to_integer(raw)
+    if number and str(number) not in ICONS:
+        raise bad_request("DOCUMENT_INVALID")
     return str(number) if number else ""
 
 
 async def _topic_to_close(query: Query) -> tuple[Chat, Topic]:
     chat = await query.forum()
-    return chat, query.known_topic(chat, query.thread_id(), "can_manage_topics", NOT_CLOSABLE)
-
-
-def _topic_to_edit(query: Query, chat: Chat, thread: int, *, idle: bool) -> Topic | None:
-    """None if there is nothing to do: an idle edit is answered without asking whether the topic exists."""
-    if idle and thread > 0 and chat.topic(thread) is None:
-        return None
-    topic = query.known_topic(chat, thread, "can_manage_topics", NOT_EDITABLE)
-    return None if idle else topic
-
-
-def _name(raw: str) -> str:
-    name = topic_name(raw)
-    if not name:
-        raise bad_request("name must be non-empty")
-    return name
+    return chat, query.managed_topic(chat, query.thread_id(), "can_manage_topics", NOT_CLOSABLE)

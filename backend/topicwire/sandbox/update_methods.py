@@ -49,13 +49,13 @@ async def set_webhook(query: Query) -> Described:
         query.feed.allow(allowed)
         query.backend.touched()
         return Described(True, "Webhook is already set")
+    query.webhook.poller.replace("terminated by setWebhook request")
     await _remove(query)
     target = _split(url)
     _check_secret(settings.secret)
     _check_certificate(arguments)
-    await _check_target(target)
     query.feed.allow(allowed)
-    query.webhook.poller.replace("terminated by setWebhook request")
+    await _check_target(target, settings.ip_address)
     query.webhook.set(settings)
     query.backend.touched()
     return Described(True, "Webhook was set")
@@ -94,7 +94,7 @@ async def get_updates(query: Query) -> list[Any]:
         )
     arguments = query.arguments
     offset = arguments.integer("offset")
-    limit = min(max(arguments.integer("limit") if "limit" in arguments else 100, 1), 100)
+    limit = min(max(arguments.integer("limit", 100), 1), 100)
     timeout = min(max(arguments.integer("timeout"), 0), LONGEST_POLL_SECONDS)
     query.feed.allow(arguments.lenient_structure("allowed_updates"))
     turn = query.webhook.poller.replace(
@@ -141,11 +141,10 @@ async def _remove(query: Query) -> None:
 
 
 def _settings(arguments: Arguments) -> WebhookSettings:
-    connections = arguments.integer("max_connections") if "max_connections" in arguments else 40
     return WebhookSettings(
         url=arguments.text("url"),
         secret=arguments.text("secret_token"),
-        max_connections=min(max(connections, 1), 100),
+        max_connections=min(max(arguments.integer("max_connections", 40), 1), 100),
         ip_address=arguments.text("ip_address"),
         has_certificate="certificate" in arguments.files,
     )
@@ -164,16 +163,23 @@ def _check_certificate(arguments: Arguments) -> None:
         raise bad_request(f"certificate size is too big ({len(certificate.content)} bytes)")
 
 
-async def _check_target(parts: SplitResult) -> None:
+async def _check_target(parts: SplitResult, pinned: str) -> None:
     """https on one of four ports and a public address; on loopback anything, as a local server allows."""
     host = parts.hostname or ""
-    if is_loopback(host):
-        return
-    if parts.scheme != "https":
+    is_local = is_loopback(host)
+    if not is_local and parts.scheme != "https":
         raise bad_request("bad webhook: An HTTPS URL must be provided for webhook")
-    if (parts.port or 443) not in PORTS:
+    if not is_local and (parts.port or 443) not in PORTS:
         raise bad_request("bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443")
-    address = await _resolve(host)
+    if pinned or not is_local:
+        _check_address(_pinned(pinned) if pinned else await _resolve(host))
+
+
+def _check_address(address: Address) -> None:
+    if address.is_loopback:
+        return
+    if address.version != 4:
+        raise bad_request("bad webhook: IPv6-only addresses are not allowed")
     if not address.is_global:
         raise bad_request(f"bad webhook: IP address {address} is reserved")
 
@@ -187,6 +193,13 @@ def _split(url: str) -> SplitResult:
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_valid or " " in url:
         raise bad_request("invalid webhook URL specified")
     return parts
+
+
+def _pinned(raw: str) -> Address:
+    try:
+        return ipaddress.ip_address(raw)
+    except ValueError:
+        raise bad_request("bad webhook: Invalid IP address specified") from None
 
 
 async def _resolve(host: str) -> Address:

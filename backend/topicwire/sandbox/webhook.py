@@ -8,13 +8,15 @@ connection until something succeeds. A 2xx may call a method (Bot API server, `W
 
 import asyncio
 import random
+import socket
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import msgspec
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from topicwire.sandbox.arguments import read_answer
@@ -44,6 +46,9 @@ class WebhookSettings(msgspec.Struct, omit_defaults=True):
     last_error_message: str = ""
 
     def same_as(self, other: "WebhookSettings") -> bool:
+        """Whether setting it anew changes nothing; a certificate is taken anew each time."""
+        if self.has_certificate or other.has_certificate:
+            return False
         mine = (self.url, self.secret, self.max_connections, self.ip_address)
         return mine == (other.url, other.secret, other.max_connections, other.ip_address)
 
@@ -147,6 +152,25 @@ class Slots:
         self._bell.ring()
 
 
+class _Pinned(AbstractResolver):
+    """Finds every host at the address that setWebhook named."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        flags = socket.AI_NUMERICHOST
+        found = ResolveResult(
+            hostname=host, host=self._address, port=port, family=family, proto=0, flags=flags
+        )
+        return [found]
+
+    async def close(self) -> None:
+        """Holds nothing open."""
+
+
 class WebhookEngine:
     """Posts the feed's updates while a webhook is set."""
 
@@ -207,7 +231,10 @@ class WebhookEngine:
             lane.append(update)
             return
         self._lanes[update.queue] = deque([update])
-        task = asyncio.get_running_loop().create_task(self._drain(update.queue))
+        self._begin(self._drain(update.queue))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -245,6 +272,8 @@ class WebhookEngine:
             return await within(self._clock, ANSWER_SECONDS, self._post(update))
         except TimeoutError:
             return Failure("Read timeout expired")
+        except aiohttp.ClientSSLError as error:
+            return Failure(f"SSL error {{{error}}}")
         except aiohttp.ClientConnectorError:
             return Failure("Connection refused")
         except aiohttp.ClientError:
@@ -261,7 +290,7 @@ class WebhookEngine:
         async with request as response:
             body = await response.read()
             if 200 <= response.status < 300:
-                await self._call(response.headers.get("Content-Type", ""), body)
+                self._begin(self._call(response.headers.get("Content-Type", ""), body))
                 return None
             wait = response.headers.get("Retry-After", "")
             return Failure(
@@ -271,7 +300,7 @@ class WebhookEngine:
             )
 
     async def _call(self, content_type: str, body: bytes) -> None:
-        """Carries out the method that an answer calls; nobody learns what came of it."""
+        """Carries out the method that an answer calls; nobody learns what came of it, and nothing waits."""
         values = read_answer(content_type.encode(errors="replace"), body)
         method = values.pop("method", None)
         if not isinstance(method, str) or self.on_method is None:
@@ -302,7 +331,10 @@ class WebhookEngine:
 
     def _http(self) -> aiohttp.ClientSession:
         if self._client is None:
+            pinned = self.settings.ip_address
+            resolver = _Pinned(pinned) if pinned else None
             self._client = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=None), connector=aiohttp.TCPConnector(limit=0)
+                timeout=aiohttp.ClientTimeout(total=None),
+                connector=aiohttp.TCPConnector(limit=0, resolver=resolver),
             )
         return self._client

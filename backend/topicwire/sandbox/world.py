@@ -158,9 +158,13 @@ class Chat(msgspec.Struct, omit_defaults=True):
         topic.deleted, topic.unread = True, 0
 
     def may_write(self, person_id: int, topic: Topic) -> bool:
-        """A closed topic takes messages from its creator and from those who manage topics."""
-        allowed = topic.creator == person_id or self.member(person_id).may("can_manage_topics")
-        return not topic.closed or allowed
+        """A closed topic takes messages from its creator and from those who manage topics.
+
+        Where topics are off nothing is closed.
+        """
+        if not (self.is_forum and topic.closed):
+            return True
+        return topic.creator == person_id or self.member(person_id).may("can_manage_topics")
 
 
 class StoredFile(msgspec.Struct, omit_defaults=True):
@@ -186,7 +190,12 @@ class World(msgspec.Struct):
     next_file: int = 1
     next_album: int = 1
     files: dict[str, StoredFile] = {}
-    commands: list[dict[str, Any]] = []
+
+    def take_album(self) -> dict[str, str]:
+        """What the messages of a new album have in common."""
+        taken = self.next_album
+        self.next_album += 1
+        return {"media_group_id": str(13_900_000_000 + taken)}
 
 
 def new_chat(chat_id: int, title: str, *, kind: str = "supergroup", is_forum: bool = True) -> Chat:
