@@ -111,6 +111,12 @@ def sandbox(
     server.run(config)
 
 
+@app.command()
+def doctor() -> None:
+    """Check that everything is in order; say what is wrong and how to mend it."""
+    raise typer.Exit(_examine())
+
+
 @projects.command("create")
 def create_project(
     owner: Annotated[str, typer.Option(help="The owner's mail address.", show_default=False)],
@@ -201,6 +207,16 @@ def _await_servers(known: Settings, supervised: bool) -> None:
     if supervised:
         children.await_go()
     asyncio.run(reach.servers(known.database, known.redis))
+
+
+def _examine() -> int:
+    from topicwire import surroundings
+    from topicwire.doctor import command
+
+    known = _settings()
+    with surroundings.at_hand(known) as found:
+        is_sandbox = known.telegram_bot_token is None
+        return 0 if asyncio.run(command.examination(found, sandbox=is_sandbox)) else 1
 
 
 @contextmanager

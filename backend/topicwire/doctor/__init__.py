@@ -1,0 +1,1 @@
+"""The doctor: whether everything is in order here, and how to mend what is not."""
