@@ -14,6 +14,7 @@ HEAVY = {
         "topicwire.embedded",
         "topicwire.doctor",
     ),
+    "topicwire.doctor.conformance": ("aiogram", "sqlalchemy", "starlette", "arq", "topicwire.sandbox"),
     "topicwire.doctor.command": ("aiogram", "alembic", "starlette", "arq", "topicwire.sandbox"),
     "topicwire.cli": ("aiogram", "aiohttp", "alembic", "sqlalchemy", "starlette", "uvicorn", "arq"),
     "topicwire.sandbox.server": ("aiogram", "sqlalchemy", "arq", "topicwire.domain", "topicwire.wiring"),
