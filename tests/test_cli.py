@@ -59,7 +59,7 @@ def taken_port() -> Iterator[int]:
 def test_help_names_the_commands_that_exist(run: Run) -> None:
     said = run("--help")
     assert said.status == 0
-    for command in ("up", "web", "worker", "migrate", "sandbox", "projects"):
+    for command in ("up", "web", "worker", "migrate", "sandbox", "projects", "doctor"):
         assert f" {command} " in said.out
     assert "supervised" not in run("web", "--help").out
 
@@ -157,6 +157,13 @@ def test_projects_can_be_made_and_listed_where_nothing_runs(run: Run) -> None:
     listed = run("projects", "list")
     assert "A shop" in listed.out
     assert project["key"] in listed.out
+
+
+def test_the_doctor_needs_nothing_that_runs(run: Run) -> None:
+    said = run("doctor")
+    assert (said.status, said.err) == (0, "")
+    assert "ok    database: PostgreSQL " in said.out
+    assert said.out.endswith("stands in for Telegram runs with `topicwire up`\n")
 
 
 def test_help_does_not_wait_for_what_only_a_command_needs() -> None:

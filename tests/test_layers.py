@@ -6,7 +6,16 @@ import sys
 import pytest
 
 HEAVY = {
-    "topicwire.app": ("aiogram", "aiohttp", "alembic", "topicwire.sandbox", "topicwire.embedded"),
+    "topicwire.app": (
+        "aiogram",
+        "aiohttp",
+        "alembic",
+        "topicwire.sandbox",
+        "topicwire.embedded",
+        "topicwire.doctor",
+    ),
+    "topicwire.doctor.conformance": ("aiogram", "sqlalchemy", "starlette", "arq", "topicwire.sandbox"),
+    "topicwire.doctor.command": ("aiogram", "alembic", "starlette", "arq", "topicwire.sandbox"),
     "topicwire.cli": ("aiogram", "aiohttp", "alembic", "sqlalchemy", "starlette", "uvicorn", "arq"),
     "topicwire.sandbox.server": ("aiogram", "sqlalchemy", "arq", "topicwire.domain", "topicwire.wiring"),
     "topicwire.visitor.protocol": ("starlette", "redis", "arq", "aiogram"),

@@ -111,6 +111,22 @@ def sandbox(
     server.run(config)
 
 
+@app.command()
+def doctor(
+    conformance: Annotated[
+        bool, typer.Option("--conformance", help="Try what is assumed about Telegram, in a scratch group.")
+    ] = False,
+    chat: Annotated[int | None, typer.Option(help="With --conformance: the id of the scratch group.")] = None,
+    patient: Annotated[
+        bool, typer.Option("--patient", help="With --conformance: also what takes a minute to show.")
+    ] = False,
+) -> None:
+    """Check that everything is in order; say what is wrong and how to mend it."""
+    if conformance != (chat is not None) or (patient and not conformance):
+        raise typer.BadParameter("--conformance and --chat go together, --patient only with them")
+    raise typer.Exit(_examine() if chat is None else _replay(chat, patient))
+
+
 @projects.command("create")
 def create_project(
     owner: Annotated[str, typer.Option(help="The owner's mail address.", show_default=False)],
@@ -201,6 +217,22 @@ def _await_servers(known: Settings, supervised: bool) -> None:
     if supervised:
         children.await_go()
     asyncio.run(reach.servers(known.database, known.redis))
+
+
+def _examine() -> int:
+    from topicwire import surroundings
+    from topicwire.doctor import command
+
+    known = _settings()
+    with surroundings.at_hand(known) as found:
+        is_sandbox = known.telegram_bot_token is None
+        return 0 if asyncio.run(command.examination(found, sandbox=is_sandbox)) else 1
+
+
+def _replay(chat: int, patient: bool) -> int:
+    from topicwire.doctor import conformance
+
+    return 0 if asyncio.run(conformance.conformance(_settings(), chat, patient=patient)) else 1
 
 
 @contextmanager
