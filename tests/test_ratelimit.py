@@ -163,6 +163,21 @@ async def test_of_many_at_once_only_the_burst_passes(redis: Redis) -> None:
     assert isinstance(await limiters[0].take(PLAIN.of("bob")), Taken)
 
 
+async def test_a_crowd_is_no_reason_to_let_everything_pass(redis: Redis) -> None:
+    """What many ask at once goes out together, so that nobody waits until patience ends."""
+    limiter = Limiter(redis)
+    answers = await asyncio.gather(*(limiter.take(PLAIN.of(f"visitor {n % 300}")) for n in range(1500)))
+    assert sum(isinstance(answer, Taken) and answer.buckets != () for answer in answers) == 900
+    assert sum(isinstance(answer, Exceeded) for answer in answers) == 600
+
+
+async def test_a_script_that_redis_forgot_is_loaded_again(redis: Redis) -> None:
+    limiter = Limiter(redis)
+    assert isinstance(await limiter.take(PLAIN.of("ann")), Taken)
+    await redis.script_flush()
+    assert await limiter.take(PLAIN.of("ann")) == Taken((PLAIN.of("ann"),))
+
+
 async def test_a_wait_is_rounded_up_and_long_enough(redis: Redis) -> None:
     limiter, bucket = Limiter(redis), Policy("conversation", Limit(1, 0.05)).of("ann")
     assert await limiter.take(bucket) == Taken((bucket,))

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from topicwire import metrics
 from topicwire.domain.accounts import normal_address
 from topicwire.settings import Limit, Rate
 
 PATIENCE = 0.3  # seconds for an answer about limits; somebody waits for it
+MOST_AT_ONCE = 500  # questions in one round trip
 PAUSE = 2.0  # seconds in which Redis is not asked about limits after it did not answer
 
 log = structlog.get_logger()
@@ -191,15 +192,33 @@ return waits
 """
 
 
+class _Ask:
+    """A question to Redis, and the µs until each bucket's next token as soon as they are known."""
+
+    __slots__ = ("arguments", "keys", "waits")
+
+    def __init__(self, what: str, buckets: Sequence[Bucket]) -> None:
+        self.keys = [bucket.key for bucket in buckets]
+        self.arguments = [what, *_terms(buckets)]
+        self.waits: asyncio.Future[list[int] | None] = asyncio.get_running_loop().create_future()
+
+    def answer(self, waits: list[int] | None) -> None:
+        if not self.waits.done():  # whoever asked may be gone
+            self.waits.set_result(waits)
+
+
 class Limiter:
     """Asks all buckets at once, and whose limit is lifted not at all.
 
-    Redis may be slow or away: after `PATIENCE` each policy's own rule applies, counted; for a while
-    nobody waits again, then one asks for all.
+    What is asked while Redis answers goes out together. Redis may be slow or away: after `PATIENCE`
+    each policy's own rule applies, counted; for a while nobody waits again, then one asks for all.
     """
 
     def __init__(self, redis: Redis) -> None:
-        self._script = redis.register_script(_TOKENS)
+        self._redis = redis
+        self._script = hashlib.sha1(_TOKENS.encode(), usedforsecurity=False).hexdigest()
+        self._pending: list[_Ask] = []
+        self._task: asyncio.Task[None] | None = None
         self._away = False
         self._ask_from = 0.0
 
@@ -219,37 +238,61 @@ class Limiter:
             await self._ask("give back", taken.buckets)
 
     async def _ask(self, what: str, buckets: Sequence[Bucket]) -> list[int] | None:
-        if not self._is_worth_asking():
-            return None
-        try:
-            async with asyncio.timeout(PATIENCE):
-                waits: list[int] = await self._script(
-                    keys=[bucket.key for bucket in buckets], args=[what, *_terms(buckets)]
-                )
-        except (RedisError, OSError, TimeoutError) as error:
-            self._ask_from = time.monotonic() + PAUSE
-            if not self._away:
-                log.warning("limits not checked, Redis does not answer", error=repr(error))
-            self._away = True
-            return None
-        self._away, self._ask_from = False, 0.0
-        return waits
-
-    def _is_worth_asking(self) -> bool:
+        """None when Redis does not answer."""
         now = time.monotonic()
         if now < self._ask_from:
-            return False
+            return None
         if self._away:  # this one asks for all
             self._ask_from = now + PAUSE
-        return True
+        ask = _Ask(what, buckets)
+        self._pending.append(ask)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._ask_all())
+        return await ask.waits
+
+    async def _ask_all(self) -> None:
+        while self._pending:
+            asked, self._pending = self._pending[:MOST_AT_ONCE], self._pending[MOST_AT_ONCE:]
+            answers: Sequence[list[int] | None] = [None] * len(asked)
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    answers = await self._run(asked)
+                self._away, self._ask_from = False, 0.0
+            except (RedisError, OSError, TimeoutError) as error:
+                self._lost(error)
+                asked, self._pending = asked + self._pending, []
+                answers = [None] * len(asked)
+            finally:
+                for ask, waits in zip(asked, answers, strict=True):
+                    ask.answer(waits)
+
+    async def _run(self, asked: Sequence[_Ask]) -> list[list[int] | None]:
+        try:
+            return await self._try(asked)
+        except NoScriptError:  # Redis has forgotten it, with everything else
+            await self._redis.script_load(_TOKENS)
+            return await self._try(asked)
+
+    async def _try(self, asked: Sequence[_Ask]) -> list[list[int] | None]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for ask in asked:
+                pipe.evalsha(self._script, len(ask.keys), *ask.keys, *ask.arguments)
+            answers: list[list[int] | None] = await pipe.execute()
+        return answers
+
+    def _lost(self, error: Exception) -> None:
+        self._ask_from = time.monotonic() + PAUSE
+        if not self._away:
+            log.warning("limits not checked, Redis does not answer", error=repr(error))
+        self._away = True
 
 
-def _terms(buckets: Sequence[Bucket]) -> list[int]:
-    terms: list[int] = []
+def _terms(buckets: Sequence[Bucket]) -> list[str]:
+    terms: list[str] = []
     for bucket in buckets:
         if bucket.policy.limit is not None:
             limit = bucket.policy.limit
-            terms += [limit.burst, round(limit.seconds * 1_000_000), int(bucket.policy.refuses)]
+            terms += [str(limit.burst), f"{limit.seconds * 1_000_000:.0f}", str(int(bucket.policy.refuses))]
     return terms
 
 
