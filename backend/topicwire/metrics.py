@@ -21,5 +21,5 @@ limit_exceeded = Counter(
     "topicwire_limit_exceeded", "What went beyond a limit: refused, or of a project let pass", ["policy"]
 )
 limit_unchecked = Counter(
-    "topicwire_limit_unchecked", "What came while Redis was away, so that no limit was asked", ["policy"]
+    "topicwire_limit_unchecked", "What came while Redis was away: no limit was asked", ["policy"]
 )
