@@ -199,10 +199,10 @@ class House:
     # Processes that a journey starts and ends
 
     @asynccontextmanager
-    async def another_web(self) -> AsyncIterator[str]:
-        """The address of one more web process."""
+    async def another_web(self, **options: str) -> AsyncIterator[str]:
+        """The address of one more web process, told these settings besides."""
         port = free_port()
-        process = self._run("web", {"PORT": str(port)})
+        process = self._run("web", {"PORT": str(port), **options})
         try:
             await self._answers(f"http://127.0.0.1:{port}/healthz")
             yield f"http://127.0.0.1:{port}"
@@ -333,10 +333,12 @@ class Shop:
         self.project_id = made.id
         self.operators = operators
 
-    def visitor(self, *, web: str | None = None, origin: str | None = None, **hello: Any) -> Visitor:
+    def visitor(
+        self, *, web: str | None = None, origin: str | None = None, host: str | None = None, **hello: Any
+    ) -> Visitor:
         """Somebody who opens the chat; `hello`'s fields as in the protocol. Use it in `async with`."""
         address = (web or self.house.url).replace("http", "ws", 1)
-        return Visitor(f"{address}/v1/widget/ws?key={self.key}", origin=origin, hello=hello)
+        return Visitor(f"{address}/v1/widget/ws?key={self.key}", origin=origin, host=host, hello=hello)
 
     async def topic_of(self, visitor: Visitor) -> int:
         """The topic in which the visitor's conversation is held now, as soon as there is one."""

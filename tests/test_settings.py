@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from topicwire.errors import MisconfiguredError
-from topicwire.settings import Rate, is_loopback, read
+from topicwire.settings import Limit, Rate, is_loopback, read
 
 TOKEN = "123456:AAE_x-1"
 
@@ -17,6 +17,11 @@ def test_nothing_needs_to_be_set() -> None:
     assert settings.database_url is settings.redis_url is settings.telegram_bot_token is None
     assert settings.data_dir == Path.cwd() / ".topicwire"
     assert (settings.group_rate, settings.bot_rate, settings.relay_lanes) == (Rate(20, 60), Rate(30, 1), 64)
+    assert settings.limit_conversation == Limit(8, 8)
+    assert settings.limit_project == Limit(20, 4)
+    assert settings.limit_sign_in == Limit(3, 300)
+    assert settings.limit_dashboard == Limit(30, 2)
+    assert settings.limit_address == Limit(30, 10)
     assert settings.local
 
 
@@ -37,6 +42,12 @@ def test_nothing_needs_to_be_set() -> None:
         ({"TELEGRAM_UPDATES": "Polling", "PUBLIC_URL": "https://a.b"}, "telegram_updates", "polling"),
         ({"TELEGRAM_GROUP_RATE": "5/2.5"}, "group_rate", Rate(5, 2.5)),
         ({"TELEGRAM_BOT_RATE": "off"}, "bot_rate", None),
+        ({"LIMIT_CONVERSATION": "3/0.5"}, "limit_conversation", Limit(3, 0.5)),
+        ({"LIMIT_PROJECT": "off"}, "limit_project", None),
+        ({"LIMIT_SIGN_IN": "off"}, "limit_sign_in", None),
+        ({"LIMIT_DASHBOARD": "1/86400"}, "limit_dashboard", Limit(1, 86400)),
+        ({"LIMIT_CONVERSATION": "off"}, "limit_address", None),
+        ({"LIMIT_CONVERSATION": "off", "LIMIT_ADDRESS": "5/1"}, "limit_address", Limit(5, 1)),
         ({"LOG_LEVEL": "DEBUG"}, "log_level", "debug"),
         ({"HOST": "0.0.0.0"}, "local", False),  # noqa: S104 - that this is told apart is the point
         ({"PUBLIC_URL": "https://chat.example.com"}, "local", False),
@@ -72,6 +83,15 @@ def test_a_variable_is_read(environ: dict[str, str], field: str, value: Any) -> 
         ("TELEGRAM_GROUP_RATE", "0/60"),
         ("TELEGRAM_BOT_RATE", "30/0"),
         ("TELEGRAM_BOT_RATE", "30/inf"),
+        ("LIMIT_CONVERSATION", "8"),
+        ("LIMIT_CONVERSATION", "0/8"),
+        ("LIMIT_PROJECT", "20/-4"),
+        ("LIMIT_PROJECT", "20/0.0001"),
+        ("LIMIT_SIGN_IN", "3/300/1"),
+        ("LIMIT_SIGN_IN", "-1/300"),
+        ("LIMIT_DASHBOARD", "30/nan"),
+        ("LIMIT_DASHBOARD", "none"),
+        ("LIMIT_ADDRESS", "9999999/1"),
         ("RELAY_LANES", "0"),
         ("RELAY_LANES", "-1"),
         ("LOG_LEVEL", "loud"),

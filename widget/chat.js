@@ -187,9 +187,9 @@ export class Chat {
   }
 
   #draw() {
-    const { items, hasOlder, isLoadingOlder: isLoading, config, status, connection } = this.#client;
+    const { items, hasOlder, isLoadingOlder: isLoading, isHeld, config, status, connection } = this.#client;
     const lostFor = this.#lostAt === null ? 0 : clock.now() - this.#lostAt;
-    const line = statusLine({ ...status, lostFor }, this.#strings);
+    const line = statusLine({ ...status, lostFor, isHeld }, this.#strings);
     this.#view.draw({ items, config, hasOlder, isLoading, status: line });
     this.#see();
     const { unread } = this.#client;

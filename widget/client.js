@@ -120,6 +120,11 @@ export class Client {
     return this.#delivery.isPending || this.#memory.talk.oldest > 0;
   }
 
+  /** Whether messages wait because the server has asked us to slow down. */
+  get isHeld() {
+    return this.#delivery.isHeld;
+  }
+
   /** Connects, unless that has happened or will not help. */
   wake() {
     this.#socket.connect();

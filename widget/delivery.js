@@ -36,6 +36,10 @@ export class Delivery {
     return this.#outbox.waiting.length > 0;
   }
 
+  get isHeld() {
+    return this.#outbox.isHeld;
+  }
+
   /** @returns {"ok"|"empty"|"too_long"} */
   say(text) {
     const message = clean(text);

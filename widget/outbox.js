@@ -45,6 +45,11 @@ export class Outbox {
     );
   }
 
+  /** Whether the server has asked to wait before more is sent. */
+  get isHeld() {
+    return this.#clock.now() < this.#heldUntil && this.waiting.length > 0;
+  }
+
   /** Stores a new message. @returns {{id: string, text: string, at: number}} */
   add(text) {
     return this.#put({ id: this.#newId(), text });

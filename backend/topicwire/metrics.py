@@ -19,3 +19,9 @@ rings_lost = Counter("topicwire_rings_lost", "Rings that Redis did not take; a s
 budget_unchecked = Counter(
     "topicwire_budget_unchecked", "Calls made without asking the budget because Redis was away"
 )
+limit_exceeded = Counter(
+    "topicwire_limit_exceeded", "What went beyond a limit: refused, or of a project let pass", ["policy"]
+)
+limit_unchecked = Counter(
+    "topicwire_limit_unchecked", "What came while Redis was away: no limit was asked", ["policy"]
+)

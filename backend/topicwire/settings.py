@@ -16,6 +16,8 @@ from topicwire.errors import MisconfiguredError
 
 DATABASE_SCHEMES = ("postgresql", "postgres")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
+MOST_BURST = 1_000_000
+SHORTEST_REFILL, LONGEST_REFILL = 0.001, 86400.0  # seconds
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -30,6 +32,17 @@ class Rate:
 
     def __str__(self) -> str:
         return f"{self.calls}/{self.seconds:g}"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A token bucket: so many at once, then one more every so many seconds."""
+
+    burst: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.burst}/{self.seconds:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +62,11 @@ class Settings:
     group_rate: Rate | None
     bot_rate: Rate | None
     relay_lanes: int
+    limit_conversation: Limit | None
+    limit_project: Limit | None
+    limit_sign_in: Limit | None
+    limit_dashboard: Limit | None
+    limit_address: Limit | None
     metrics_token: str | None
     log_level: str
     log_format: str | None
@@ -93,6 +111,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     shown = f"[{host}]" if ":" in host else host
     public_url = _take(env, "PUBLIC_URL", _http_url, f"http://{shown}:{port}")
     api_url = _take(env, "TELEGRAM_API_URL", _http_url, "https://api.telegram.org")
+    limit_conversation = _take(env, "LIMIT_CONVERSATION", _limit, Limit(8, 8))
     return Settings(
         host=host,
         port=port,
@@ -109,6 +128,12 @@ def read(environ: Mapping[str, str]) -> Settings:
         group_rate=_take(env, "TELEGRAM_GROUP_RATE", _rate, Rate(20, 60)),
         bot_rate=_take(env, "TELEGRAM_BOT_RATE", _rate, Rate(30, 1)),
         relay_lanes=_take(env, "RELAY_LANES", _positive, 64),
+        limit_conversation=limit_conversation,
+        limit_project=_take(env, "LIMIT_PROJECT", _limit, Limit(20, 4)),
+        limit_sign_in=_take(env, "LIMIT_SIGN_IN", _limit, Limit(3, 300)),
+        limit_dashboard=_take(env, "LIMIT_DASHBOARD", _limit, Limit(30, 2)),
+        # Who lets a visitor write at any speed lets one machine play any number of visitors.
+        limit_address=_take(env, "LIMIT_ADDRESS", _limit, limit_conversation and Limit(30, 10)),
         metrics_token=env.get("METRICS_TOKEN"),
         log_level=_take(env, "LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"),
         log_format=_take(env, "LOG_FORMAT", _one_of("console", "json"), None),
@@ -190,6 +215,19 @@ def _rate(value: str) -> Rate | None:
     if rate.calls < 1 or not 0 < rate.seconds < float("inf"):
         raise ValueError(f"{value!r} is not calls/seconds like 20/60, nor off")
     return rate
+
+
+def _limit(value: str) -> Limit | None:
+    if value == "off":
+        return None
+    burst, _, seconds = value.partition("/")
+    try:
+        limit = Limit(int(burst), float(seconds))
+    except ValueError:
+        limit = Limit(0, 0)
+    if not 1 <= limit.burst <= MOST_BURST or not SHORTEST_REFILL <= limit.seconds <= LONGEST_REFILL:
+        raise ValueError(f"{value!r} is not burst/seconds for one more, like 8/8, nor off")
+    return limit
 
 
 def _one_of(*names: str) -> Callable[[str], str]:

@@ -11,19 +11,20 @@ from typing import Any
 
 from msgspec import Struct
 
-from topicwire import jobs, notifier
+from topicwire import jobs, notifier, ratelimit
 from topicwire.db import Database
 from topicwire.domain import groups, installation, projects
 from topicwire.errors import MisconfiguredError
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
-from topicwire.ratelimit import Budget
+from topicwire.ratelimit import Budget, Limiter
 from topicwire.relay.janitor import Janitor
 from topicwire.relay.linking import Linking, connect
 from topicwire.relay.to_operator import ToOperator
 from topicwire.services import Services
 from topicwire.settings import Settings
 from topicwire.telegram.webhook import Webhook
+from topicwire.visitor.admission import Admission
 from topicwire.visitor.desk import Desk
 from topicwire.visitor.hub import Hub
 from topicwire.visitor.tokens import Tokens
@@ -57,11 +58,17 @@ class Web:
 @asynccontextmanager
 async def web(settings: Settings) -> AsyncIterator[Web]:
     """A web process' parts, listening for rings while the block runs."""
-    async with services(settings) as shared:
+    async with services(settings) as shared, _admission(settings, shared) as admission:
         async with shared.db.begin() as db:
             epoch = await installation.epoch(db)
         hub = Hub(shared)
-        desk = Desk(services=shared, hub=hub, tokens=Tokens(settings.secret_keys), epoch=epoch)
+        desk = Desk(
+            services=shared,
+            hub=hub,
+            admission=admission,
+            tokens=Tokens(settings.secret_keys),
+            epoch=epoch,
+        )
         bots = frozenset(() if settings.bot_id is None else (settings.bot_id,))
         hub.start()
         try:
@@ -72,6 +79,23 @@ async def web(settings: Settings) -> AsyncIterator[Web]:
             )
         finally:
             await hub.stop()
+
+
+@asynccontextmanager
+async def _admission(settings: Settings, shared: Services) -> AsyncIterator[Admission]:
+    """What visitors' messages pass, with connections to Redis of its own: rings may be slow."""
+    redis = notifier.client(settings.redis)
+    policies = ratelimit.policies(
+        conversation=settings.limit_conversation,
+        project=settings.limit_project,
+        sign_in=settings.limit_sign_in,
+        dashboard=settings.limit_dashboard,
+        address=settings.limit_address,
+    )
+    try:
+        yield Admission(limiter=Limiter(redis), policies=policies, db=shared.db)
+    finally:
+        await redis.aclose()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,12 @@ class Chat:
         self.page = page
 
     @classmethod
-    async def visit(cls, profile: BrowserContext, shop: Shop, more: str = "") -> "Chat":
+    async def visit(
+        cls, profile: BrowserContext, shop: Shop, more: str = "", *, web: str | None = None
+    ) -> "Chat":
         """Come to the shop and open the chat."""
         chat = cls(await profile.new_page())
-        await chat.page.goto(f"{shop.house.url}/demo?key={shop.key}{more}")
+        await chat.page.goto(f"{web or shop.house.url}/demo?key={shop.key}{more}")
         await chat.open()
         return chat
 
@@ -123,6 +125,24 @@ async def test_the_server_restarts_while_the_visitor_writes(profile: BrowserCont
     assert await chat.texts() == ["one", "two", "three"]
     said = await shop.operators.texts(await the_topic(shop))
     assert [text.rpartition("\n")[2] for text in said] == ["one", "two", "three"]
+
+
+async def test_who_writes_too_fast_is_told_calmly_and_all_arrives(
+    profile: BrowserContext, shop: Shop
+) -> None:
+    async with shop.house.another_web(LIMIT_CONVERSATION="3/2") as web:
+        chat = await Chat.visit(profile, shop, web=web)
+        words = [f"line {number}" for number in range(5)]
+        for said in words:
+            await chat.say(said)
+        await expect(chat.part("status-line")).to_contain_text("shortly")
+        await expect(chat.message("line 4")).to_have_attribute("data-state", "sending")
+        await chat.delivered("line 4")
+        await expect(chat.part("status-line")).to_be_hidden()
+        assert await chat.texts() == words
+        arrived = await shop.operators.texts(await the_topic(shop))
+        assert [text.rpartition("\n")[2] for text in arrived] == words
+        await chat.page.close()
 
 
 async def test_the_topic_is_deleted_then_the_visitor_writes(profile: BrowserContext, shop: Shop) -> None:

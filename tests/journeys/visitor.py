@@ -20,11 +20,17 @@ CHANGES = ("message", "relayed", "failed", "edited", "deleted")
 
 
 class Visitor:
-    """One open tab. Entered, it has said `hello` and was welcomed, unless `hello` is None."""
+    """One open tab. Entered, it has said `hello` and was welcomed, unless `hello` is None.
 
-    def __init__(self, url: str, *, origin: str | None = None, hello: Frame | None = None) -> None:
+    `host` is the address that a proxy in front of us would name.
+    """
+
+    def __init__(
+        self, url: str, *, origin: str | None = None, host: str | None = None, hello: Frame | None = None
+    ) -> None:
         self.url = url
         self.origin = origin
+        self.host = host
         self.frames: list[Frame] = []  # all that came
         self.messages: dict[int, Frame] = {}  # the conversation as this tab knows it, by seq
         self.last_rev = 0
@@ -57,6 +63,7 @@ class Visitor:
             self.url,
             subprotocols=[Subprotocol("topicwire.v1")],
             origin=None if self.origin is None else Origin(self.origin),
+            additional_headers={} if self.host is None else {"X-Forwarded-For": self.host},
             compression=None,
             proxy=None,
             max_size=None,

@@ -1,76 +1,16 @@
 """The handshake's patience, and tabs under load, on a socket that is only pretended."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from starlette.websockets import WebSocket, WebSocketState
+from starlette.websockets import WebSocketState
 
 from tests.domain.conftest import Desk as Shop
-from tests.domain.conftest import new_desk
-from topicwire import jobs, notifier
-from topicwire.db import Database
-from topicwire.domain import installation, projects
-from topicwire.embedded import Servers
-from topicwire.jobs import Jobs
-from topicwire.notifier import Notifier
-from topicwire.services import Services
+from tests.visitor.conftest import ID, Wire
 from topicwire.visitor import protocol, socket
 from topicwire.visitor.desk import Desk
-from topicwire.visitor.hub import MOST_TABS, Hub
-from topicwire.visitor.tokens import Tokens
-
-ID = "3f0f4a52-9b5e-4f6f-8a0b-0b8f0c7c2f{:02x}"
-
-
-class Wire:
-    """One socket from both ends: the test writes into it and reads what the server wrote."""
-
-    def __init__(self, key: str) -> None:
-        self.to_server: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.frames: list[dict[str, Any]] = []
-        self.code: int | None = None
-        self.to_server.put_nowait({"type": "websocket.connect"})
-        scope = {"type": "websocket", "path": "/", "query_string": f"key={key}".encode(), "headers": [],
-                 "subprotocols": ["topicwire.v1"]}  # fmt: skip
-        self.websocket = WebSocket(scope, self.to_server.get, self._take)
-
-    async def _take(self, message: Any) -> None:
-        if message["type"] == "websocket.close":
-            self.code = message["code"]
-        elif message["type"] == "websocket.send":
-            self.frames.append(json.loads(message["text"]))
-
-    def send(self, frame: dict[str, Any]) -> None:
-        self.to_server.put_nowait({"type": "websocket.receive", "text": json.dumps(frame)})
-
-    def leave(self) -> None:
-        self.to_server.put_nowait({"type": "websocket.disconnect", "code": 1001})
-
-
-@pytest.fixture
-async def shop(database: Database) -> Shop:
-    return await new_desk(database)
-
-
-@pytest.fixture
-async def key(shop: Shop) -> str:
-    async with shop.database.statement() as db:
-        return str((await projects.every(db))[0]["key"])
-
-
-@pytest.fixture
-async def desk(database: Database, servers: Servers) -> AsyncIterator[Desk]:
-    """What a web process shares, without anybody who hears rings: each tab is on its own."""
-    url = str(servers.redis_url)
-    services = Services(db=database, jobs=Jobs(jobs.pool(url)), notifier=Notifier(notifier.client(url)))
-    async with database.begin() as db:
-        epoch = await installation.epoch(db)
-    yield Desk(services=services, hub=Hub(services), tokens=Tokens(["a key of the tests"]), epoch=epoch)
-    await services.jobs.close()
-    await services.notifier.close()
+from topicwire.visitor.hub import MOST_TABS
 
 
 async def test_who_says_nothing_is_not_waited_for(

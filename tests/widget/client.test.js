@@ -106,6 +106,43 @@ test("a page that goes before the ack sends again on the next, under the same id
   assert.deepEqual(after.network.last.welcome().sentOf("message"), first);
 });
 
+test("who writes too fast sees the messages wait, and they follow in order by themselves", () => {
+  const { client, network, clock } = setup();
+  const words = Array.from({ length: 11 }, (_, index) => `m${index}`);
+  for (const text of words) client.say(text);
+  const ws = network.last.welcome();
+  const answered = new Set();
+  let tokens = 8;
+  let seq = 0;
+  let gate = null;
+  const serve = () => {
+    for (const frame of ws.sentOf("message")) {
+      if (answered.has(frame)) continue;
+      answered.add(frame);
+      const behind = gate !== null && gate !== frame.id;
+      if (behind || tokens === 0) {
+        gate ??= frame.id;
+        ws.say({ type: "error", code: "rate_limited", message: "Too fast.", id: frame.id, retry_after: 8 });
+      } else {
+        gate = null;
+        tokens--;
+        ws.say(ack(frame, ++seq, seq));
+      }
+    }
+  };
+  serve();
+  serve();
+  assert.equal(client.isHeld, true);
+  assert.deepEqual(shown(client).slice(7), ["m7: sent", "m8: sending", "m9: sending", "m10: sending"]);
+  for (let round = 0; round < 3; round++) {
+    tokens++;
+    clock.pass(8_000);
+    serve();
+  }
+  assert.deepEqual(shown(client), words.map((text) => `${text}: sent`));
+  assert.equal(client.isHeld, false);
+});
+
 test("what the catch-up brings need not be sent again", () => {
   const { client, network, clock } = setup();
   client.say("one");

@@ -21,6 +21,11 @@ test("a closed conversation can be reopened by writing", () => {
   assert.match(line({ state: "closed", delay: 60 }), /Write to reopen it/);
 });
 
+test("a visitor who is asked to wait is told so calmly", () => {
+  assert.match(line({ isHeld: true, state: "closed", delay: 60 }), /will be sent shortly/);
+  assert.match(line({ isHeld: true, lostFor: 2000 }), /Reconnecting/);
+});
+
 test("a lost connection goes first", () => {
   assert.equal(line({ state: "closed", lostFor: 2000 }), "Reconnecting… your messages are kept");
 });

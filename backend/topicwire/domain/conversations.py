@@ -214,6 +214,21 @@ async def say(
     return Said(row.seq, row.rev, row.at, row.group_id, new=True)
 
 
+_KNOWS = text(
+    """
+    SELECT EXISTS (SELECT 1 FROM messages WHERE conversation_id = c.id AND client_id = :client_id)
+    FROM conversations c WHERE c.id = :id
+    """
+)
+
+
+async def knows(db: Connection, *, conversation_id: str, client_id: str) -> bool | None:
+    """Whether there is a message with this client's id; None while there is no conversation."""
+    found = await db.execute(_KNOWS, {"id": conversation_id, "client_id": client_id})
+    known: bool | None = found.scalar_one_or_none()
+    return known
+
+
 async def repeat(db: Connection, *, conversation_id: str, client_id: str) -> Said:
     """What was stored for this client's id; a message that had failed goes into the outbox anew."""
     keys = {"id": conversation_id, "client_id": client_id}

@@ -35,10 +35,19 @@ Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 class FrameRefused(Exception):
     """A frame that cannot be taken; `code` is one of the protocol's error codes."""
 
-    def __init__(self, code: str, message: str, *, id: str | None = None, of_hello: bool = False) -> None:  # noqa: A002
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        id: str | None = None,  # noqa: A002
+        retry_after: int | None = None,
+        of_hello: bool = False,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.id = id
+        self.retry_after = retry_after  # seconds
         self.of_hello = of_hello  # it was meant as a `hello`
 
 

@@ -9,12 +9,14 @@ while there is something to do, takes them in order and catches up in between.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 import structlog
+from msgspec import Struct
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from topicwire import metrics
@@ -23,7 +25,9 @@ from topicwire.domain import conversations, holds
 from topicwire.domain.conversations import NEWEST, AlreadySaid, Change, Message, Present, Said, Visitor
 from topicwire.domain.projects import Project
 from topicwire.errors import UnavailableError
+from topicwire.ratelimit import Taken
 from topicwire.visitor import protocol
+from topicwire.visitor.admission import Refusal
 from topicwire.visitor.desk import Desk
 from topicwire.visitor.protocol import ClientFrame, FrameRefused, ServerFrame
 from topicwire.visitor.tokens import Grip
@@ -43,6 +47,17 @@ class Closed(Exception):
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
+
+
+class Gate(Struct, frozen=True):
+    """Shut by a message that was refused: `until` then, later ones are, unless it is repeated.
+
+    That makes sense from `again` on; both are moments of the process' clock.
+    """
+
+    message_id: str
+    again: float
+    until: float
 
 
 class Tab:
@@ -65,7 +80,7 @@ class Tab:
         self._inbox: list[ClientFrame] = []
         self._changes: list[Change] = []  # heard, not yet told to the tab
         self._acked: list[int] = []  # own messages above the cursor: the tab had an ack for these
-        self._gate: tuple[str, float] | None = None  # the id of a refused message, and until when
+        self._gate: Gate | None = None
         self._bad = 0
         self._welcomed = False
         self._gone = False
@@ -138,26 +153,33 @@ class Tab:
     def _admit(self, frame: ClientFrame) -> None:
         """Refuse what comes too fast; and after a refused message all later ones, until it is repeated."""
         if isinstance(frame, protocol.Say) and self._gate is not None:
-            message_id, until = self._gate
-            if message_id != frame.id and time.monotonic() < until:
-                raise FrameRefused("rate_limited", "An earlier message has to come first.", id=frame.id)
+            now = time.monotonic()
+            if self._gate.message_id != frame.id and now < self._gate.until:
+                raise FrameRefused(
+                    "rate_limited",
+                    "An earlier message has to come first.",
+                    id=frame.id,
+                    retry_after=max(1, math.ceil(self._gate.again - now)),
+                )
             self._gate = None
         if len(self._inbox) >= LARGEST_INBOX:
             if isinstance(frame, protocol.Say):
-                self._shut_gate(frame.id)
+                self._shut_gate(frame.id, RETRY_AFTER)
                 raise FrameRefused("rate_limited", "Too many messages at once.", id=frame.id)
             raise FrameRefused("rate_limited", "Too many frames at once.")
 
-    def _shut_gate(self, message_id: str) -> None:
-        self._gate = message_id, time.monotonic() + protocol.REFUSED_FOR
+    def _shut_gate(self, message_id: str, retry_after: int) -> None:
+        now = time.monotonic()
+        self._gate = Gate(message_id, now + retry_after, now + protocol.REFUSED_FOR)
 
     async def _refuse(self, refused: FrameRefused) -> None:
         if refused.code in ("bad_frame", "unknown_type"):
             self._bad += 1
             if self._bad > MOST_BAD_FRAMES:
                 raise Closed(protocol.TOO_MANY)
-        retry_after = RETRY_AFTER if refused.code in ("rate_limited", "unavailable") else None
-        await self._send(refusal(refused, retry_after=retry_after))
+        if refused.code in ("rate_limited", "unavailable") and refused.retry_after is None:
+            refused.retry_after = RETRY_AFTER
+        await self._send(refusal(refused))
 
     async def _send(self, frame: ServerFrame) -> None:
         """Send a frame; a tab that is gone gets nothing, what it said before still counts."""
@@ -233,15 +255,56 @@ class Tab:
         if frame.attachments:
             raise FrameRefused("bad_frame", "Attachments are not offered.", id=frame.id)
         try:
-            said = await twice(lambda: self._commit(frame))
+            said = await self._take(frame)
         except UnavailableError as error:
-            await self._put_off(frame, error)
+            await self._put_off(FrameRefused("unavailable", str(error), id=frame.id))
+            return
+        except FrameRefused as refused:
+            await self._put_off(refused)
             return
         self.exists, self._details = True, None
         if said.rev > self.cursor:
             self._acked.append(said.seq)
         await self._send(protocol.ack(frame.id, said))
         self._ring(frame, said)
+
+    async def _take(self, frame: protocol.Say) -> Said:
+        """Commit to a message, if the limits let it in; one that is known already costs nothing."""
+        taken = await self._let_in(frame)
+        try:
+            said = await twice(lambda: self._commit(frame))
+        except UnavailableError:
+            await self._desk.admission.give_back(taken)
+            raise
+        if not said.new:
+            await self._desk.admission.give_back(taken)
+        return said
+
+    async def _let_in(self, frame: protocol.Say) -> Taken:
+        """Raises `FrameRefused` for a message that comes too fast, never for one that is known."""
+        answer = await self._ask_limits()
+        if isinstance(answer, Refusal):
+            known = await twice(lambda: self._knows(frame))
+            if known:
+                return Taken()
+            if known is not None and not self.exists:  # another tab has begun it meanwhile
+                self.exists = True
+                answer = await self._ask_limits()
+        if isinstance(answer, Refusal):
+            raise FrameRefused("rate_limited", answer.message, id=frame.id, retry_after=answer.retry_after)
+        return answer
+
+    async def _ask_limits(self) -> Taken | Refusal:
+        admission, project_id = self._desk.admission, self._project.id
+        if self.exists:
+            return await admission.to_existing(project_id=project_id, conversation_id=self.conversation_id)
+        client = self._websocket.client
+        host = None if client is None else client.host
+        return await admission.to_new(project_id=project_id, conversation_id=self.conversation_id, host=host)
+
+    async def _knows(self, frame: protocol.Say) -> bool | None:
+        async with self._desk.services.db.statement() as db:
+            return await conversations.knows(db, conversation_id=self.conversation_id, client_id=frame.id)
 
     async def _commit(self, frame: protocol.Say) -> Said:
         db = self._desk.services.db
@@ -274,13 +337,16 @@ class Tab:
             Change(self.conversation_id, said.rev, message=message, state="open")
         )
 
-    async def _put_off(self, frame: protocol.Say, error: UnavailableError) -> None:
-        """The message could not be committed: refuse it and all behind it, so that order survives."""
-        self._shut_gate(frame.id)
+    async def _put_off(self, refused: FrameRefused) -> None:
+        """A message cannot come in now: refuse it and all behind it, so that order survives."""
+        self._shut_gate(str(refused.id), refused.retry_after or RETRY_AFTER)
         behind = [later for later in self._inbox if isinstance(later, protocol.Say)]
         self._inbox = [later for later in self._inbox if not isinstance(later, protocol.Say)]
-        for refused in (frame, *behind):
-            await self._refuse(FrameRefused("unavailable", str(error), id=refused.id))
+        await self._refuse(refused)
+        for later in behind:
+            await self._refuse(
+                FrameRefused(refused.code, str(refused), id=later.id, retry_after=refused.retry_after)
+            )
 
     async def _read_up_to(self, frame: protocol.Read) -> None:
         if self.exists:
@@ -419,9 +485,9 @@ def decode(text: str | None) -> ClientFrame:
     return protocol.decode(text)
 
 
-def refusal(refused: FrameRefused, *, retry_after: int | None = None) -> protocol.Error:
+def refusal(refused: FrameRefused) -> protocol.Error:
     metrics.frames_refused.labels(refused.code).inc()
-    return protocol.Error(refused.code, str(refused), refused.id, retry_after)
+    return protocol.Error(refused.code, str(refused), refused.id, refused.retry_after)
 
 
 async def send(websocket: WebSocket, frame: ServerFrame) -> None:
