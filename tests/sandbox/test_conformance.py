@@ -398,13 +398,6 @@ ROWS = [
         refused("message can't be edited"),
     ),
     Row(
-        "2.7 no text to edit",
-        "editMessageText",
-        {"message_id": "$mine", "text": "x"},
-        refused("there is no text in the message to edit"),
-        (named("mine", "sendPhoto", photo="$photo_id"),),
-    ),
-    Row(
         "2.7 caption too long, edited",
         "editMessageCaption",
         {"message_id": "$mine", "caption": "x" * 1025},
