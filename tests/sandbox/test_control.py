@@ -34,7 +34,12 @@ async def test_topics_with_the_liveliest_first(telegram: Telegram) -> None:
 async def test_the_budget_is_shown(strict: Telegram) -> None:
     await strict.topic()
     state = await strict.look("/state")
-    assert state["chats"][0]["budget"] == {"left": 19, "calls": 20, "seconds": 60}
+    assert state["chats"][0]["budget"] == {
+        "left": 19,
+        "calls": 20,
+        "seconds": 60,
+        "frees": [strict.clock.now() + 60],
+    }
 
 
 async def test_writing_with_entities_and_replies(telegram: Telegram) -> None:
@@ -155,4 +160,4 @@ async def _first(content: Any, count: int) -> Any:
 async def test_mara_owns_the_groups(telegram: Telegram) -> None:
     state = await telegram.look("/state")
     chat = next(each for each in state["chats"] if each["id"] == telegram.chat)
-    assert {"id": MARA, "status": "creator"} in chat["members"]
+    assert {"id": MARA, "status": "creator", "rights": []} in chat["members"]
