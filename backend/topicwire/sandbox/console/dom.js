@@ -13,7 +13,7 @@ export function h(spec, props = {}, ...children) {
 function set(element, name, value) {
   if (value === undefined || value === null || value === false) return;
   if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-  else if (name.startsWith("aria-") || name.startsWith("data-") || name === "role" || name === "for") {
+  else if (name.startsWith("aria-") || name.startsWith("data-") || name === "role" || name === "for" || name === "list") {
     element.setAttribute(name, value === true ? "" : String(value));
   } else element[name] = value;
 }
@@ -50,6 +50,10 @@ const PATHS = {
   lock: "M6.5 11h11v8.5h-11zM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
   unlock: "M6.5 11h11v8.5h-11zM8.5 11V8a3.5 3.5 0 0 1 6.7-1.4",
   down: "M6 10l6 6 6-6",
+  album: "M7 7h13v13H7zM4 17V4h13M7 17l4-4 3.5 3.5L17 14l3 3",
+  trial: "M9 4h6M10 4v5.5L5 19.5h14L14 9.5V4M7.5 15h9",
+  info: "M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16zM12 11v5M12 8v.01",
+  person: "M12 4.5a3.5 3.5 0 1 1 0 7 3.5 3.5 0 0 1 0-7zM5 19.5c0-3.5 3-5.5 7-5.5s7 2 7 5.5",
   photo: "M4 5h16v14H4zM4 16l5-5 4.5 4.5L16 13l4 4M15.5 9v.01",
   voice: "M12 4a2.5 2.5 0 0 1 2.5 2.5v5a2.5 2.5 0 0 1-5 0v-5A2.5 2.5 0 0 1 12 4zM6.5 11.5a5.5 5.5 0 0 0 11 0M12 17v3.5",
   file: "M7 3.5h6.5L18 8v12.5H7zM13.5 3.5V8H18",
