@@ -286,6 +286,7 @@ export class Composer {
 
   #giveBack(key, draft) {
     this.drafts.giveBack(key, draft);
+    this.#store.changed();
     if (this.#place?.key !== key || this.#edit) return;
     const kept = this.drafts.get(key);
     this.#reply = kept.reply;

@@ -15,6 +15,7 @@ import { refusal } from "./words.js";
 
 const SHOWN_AT_MOST = 1000;
 const PAGE = 100;
+const UNSEEN_MILLISECONDS = 200;
 
 const app = document.getElementById("app");
 const store = new Store();
@@ -76,6 +77,7 @@ async function attempt(promise) {
 
 function open(id, chatId = store.chatId) {
   store.open(chatId, id);
+  draw();
   remember();
   if (id !== null) composer.focus();
   return fill();
@@ -97,13 +99,13 @@ function followAddress() {
 
 /** Reads the open thread unless it is known; `again` reads it in any case, while what is known stays on show. */
 async function fill({ again = false } = {}) {
-  const { chatId, thread: id, isLoaded, messages } = store;
+  const { chatId, thread: id, messages } = store;
   if (id === null) return;
-  if (again || !isLoaded) {
-    store.expectThread(chatId, id);
+  if (again || store.isWanting) {
+    const ticket = store.expectThread(chatId, id);
     const limit = Math.min(Math.max(messages.length, PAGE), SHOWN_AT_MOST);
-    const isDone = await attempt(api.messages(chatId, id, { limit }).then((page) => store.fill(chatId, id, page)));
-    if (!isDone) store.giveUpThread(chatId, id);
+    const isDone = await attempt(api.messages(chatId, id, { limit }).then((page) => store.fill(chatId, id, page, ticket)));
+    if (!isDone) store.giveUpThread(chatId, id, ticket);
   }
   markRead();
 }
@@ -150,10 +152,13 @@ function toggleReaction(message, emoji) {
   return api.react(store.chatId, message.message_id, { as: store.as, emoji: isSet ? "" : emoji });
 }
 
-let isDrawing = false;
+let frame = 0;
+let timer = 0;
 
 function draw() {
-  isDrawing = false;
+  cancelAnimationFrame(frame);
+  clearTimeout(timer);
+  frame = timer = 0;
   app.dataset.view = store.thread === null ? "list" : "thread";
   composer.render();
   topics.render();
@@ -164,9 +169,9 @@ function draw() {
 }
 
 store.addEventListener("change", () => {
-  if (isDrawing) return;
-  isDrawing = true;
-  queueMicrotask(draw);
+  if (timer) return;
+  frame = requestAnimationFrame(draw);
+  timer = setTimeout(draw, UNSEEN_MILLISECONDS); // a page that nobody sees has no frames, but a title
 });
 
 /** Alt and an arrow go to the topic above or below, Escape goes one step back. */
@@ -190,6 +195,10 @@ setInterval(() => store.someoneTypes && store.changed(), 1000);
 async function onEvent(event) {
   const wasOpen = store.topic;
   if (store.take(event)) await reload();
+  if (store.isWanting) {
+    remember(); // the group moved, and its thread with it
+    await fill();
+  }
   if (wasOpen && event.type === "topic_deleted" && !store.topic) notice(`“${wasOpen.name}” was deleted.`);
   if (event.type === "message" && event.chat === store.chatId && event.thread === store.thread) markRead();
 }

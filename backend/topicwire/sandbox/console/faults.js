@@ -85,7 +85,7 @@ export class Faults {
     const left = fault.count === null ? "until cleared" : `${fault.count ?? 1} left`;
     const chat = fault.chat && (this.#store.chats.get(fault.chat)?.title ?? fault.chat);
     const detail = fault.kind === "refusal" ? (fault.description ?? "") : "";
-    const more = [left, fault.met ? `met ${fault.met}×` : "", fault.method || fault.update, chat && `in ${chat}`, detail];
+    const more = [left, fault.met ? `${fault.met} met` : "", fault.method || fault.update, chat && `in ${chat}`, detail];
     return h(
       "div.fault",
       {},

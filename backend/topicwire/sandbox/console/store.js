@@ -111,16 +111,22 @@ export class Store extends EventTarget {
     this.changed();
   }
 
+  /** True while the open thread is neither known nor asked for. */
+  get isWanting() {
+    return this.thread !== null && !this.isLoaded && !this.#threads.isExpected(this.key);
+  }
+
+  /** A thread's messages are asked for; the ticket goes with what is done about the answer. */
   expectThread(chatId, thread) {
-    this.#threads.expect(keyOf(chatId, thread));
+    return this.#threads.expect(keyOf(chatId, thread));
   }
 
-  giveUpThread(chatId, thread) {
-    this.#threads.giveUp(keyOf(chatId, thread));
+  giveUpThread(chatId, thread, ticket) {
+    this.#threads.giveUp(keyOf(chatId, thread), ticket);
   }
 
-  fill(chatId, thread, page) {
-    this.#threads.fill(keyOf(chatId, thread), page);
+  fill(chatId, thread, page, ticket) {
+    this.#threads.fill(keyOf(chatId, thread), page, ticket);
     this.changed();
   }
 

@@ -7,6 +7,7 @@ import { PinnedBar } from "./pins.js";
 import { count, isSameDay, isService } from "./words.js";
 
 const TOGETHER_SECONDS = 300;
+const NEAR_SCREENS = 3;
 
 export class Thread {
   #store;
@@ -15,6 +16,7 @@ export class Thread {
   #opened = "";
   #newest = 0;
   #below = 0;
+  #height = 0;
   #loading = false;
   #headLook = "";
 
@@ -57,7 +59,7 @@ export class Thread {
     const wasAtBottom = opened || this.#isAtBottom();
     this.#opened = this.#key();
     if (opened) this.#newest = 0;
-    place(this.list, this.#rows());
+    this.#put(this.#rows(), opened);
     this.#follow(opened, wasAtBottom);
   }
 
@@ -68,10 +70,14 @@ export class Thread {
   /** Shows a message, reading on until it is there. */
   async jump(messageId) {
     const key = this.#key();
-    while (!this.#node(messageId) && this.#store.hasMore && key === this.#key()) await this.#acts.older();
+    while (!this.#node(messageId) && this.#store.hasMore && key === this.#key()) {
+      await this.#acts.older();
+      this.render();
+    }
     const row = this.#node(messageId);
     if (!row) return;
-    row.scrollIntoView({ block: "center", behavior: "smooth" });
+    const away = Math.abs(row.getBoundingClientRect().top - this.scroller.getBoundingClientRect().top);
+    row.scrollIntoView({ block: "center", behavior: away < NEAR_SCREENS * innerHeight ? "smooth" : "instant" });
     row.classList.remove("flash");
     requestAnimationFrame(() => row.classList.add("flash"));
   }
@@ -113,6 +119,16 @@ export class Thread {
     );
   }
 
+  /** What is on show stays where it is when older messages come in above it. */
+  #put(rows, opened) {
+    const first = this.list.querySelector(":scope > [data-message]");
+    const anchor = first?.dataset.message;
+    const isAbove = !opened && first && Number(rows.find((row) => row.dataset.message)?.dataset.message) < Number(anchor);
+    const bottom = isAbove ? first.getBoundingClientRect().bottom : 0;
+    place(this.list, rows);
+    if (isAbove) this.scroller.scrollTop += this.#node(anchor).getBoundingClientRect().bottom - bottom;
+  }
+
   #rows() {
     const units = albums(this.#store.messages);
     const rows = [];
@@ -120,7 +136,7 @@ export class Thread {
     units.forEach((unit, index) => {
       const before = units[index - 1]?.[0];
       const [message] = unit;
-      if (!before || !isSameDay(before.date, message.date)) rows.push(this.#kept(kept, `day${message.date}`, [], () => dayPill(message.date)));
+      if (!before || !isSameDay(before.date, message.date)) rows.push(this.#kept(kept, `day ${new Date(message.date * 1000).toDateString()}`, [], () => dayPill(message.date)));
       const look = this.#look(message, before, units[index + 1]?.[0]);
       rows.push(this.#kept(kept, message.message_id, [...unit, ...Object.values(look)], () => this.#newRow(unit, look)));
     });
@@ -173,7 +189,11 @@ export class Thread {
     const newest = messages.at(-1);
     const isNew = newest && newest.message_id > this.#newest && !opened;
     const isOwn = newest?.from.id === this.#store.as;
-    if (wasAtBottom || (isNew && isOwn)) {
+    const { scrollHeight } = this.scroller;
+    const isGrown = scrollHeight !== this.#height;
+    this.#height = scrollHeight;
+    // What did not grow is left alone: it may just be on its way to another place.
+    if ((wasAtBottom && (opened || isGrown)) || (isNew && isOwn)) {
       this.toBottom(!opened && isNew);
       this.#below = 0;
     } else if (isNew) this.#below += messages.filter((message) => message.message_id > this.#newest).length;
@@ -194,14 +214,8 @@ export class Thread {
     this.#showJump();
     if (this.scroller.scrollTop > 300 || this.#loading || !this.#store.hasMore) return;
     this.#loading = true;
-    const key = this.#key();
-    const [anchor] = this.list.children;
-    const { top } = anchor.getBoundingClientRect();
     await this.#acts.older();
     this.#loading = false;
-    if (key !== this.#key() || !anchor.isConnected) return;
-    // What was on show stays where it was, whether or not the browser sees to it.
-    this.scroller.scrollTop += anchor.getBoundingClientRect().top - top;
   }
 
   #onKey(event) {

@@ -4,30 +4,35 @@
 export class Threads {
   #known = new Map();
 
+  isExpected(key) {
+    return Boolean(this.#known.get(key)?.missed);
+  }
+
   get(key) {
     const known = this.#known.get(key);
     return known?.isFilled ? known : null;
   }
 
-  /** A page is asked for; `fill` follows, or `give up`. Older messages stay on show until then. */
+  /** A page is asked for; `fill` follows with this ticket, or `giveUp`. What is known stays on show until
+   *  then. Only the newest ticket counts: an answer that was overtaken says less. */
   expect(key) {
+    const missed = [];
     const known = this.#known.get(key) ?? { messages: [], more: false, isFilled: false };
-    this.#known.set(key, { ...known, missed: [] });
+    this.#known.set(key, { ...known, missed });
+    return missed;
   }
 
-  giveUp(key) {
+  giveUp(key, ticket) {
     const known = this.#known.get(key);
-    if (!known?.missed) return;
-    const { missed } = known;
-    delete known.missed;
-    if (!known.isFilled) this.#known.delete(key);
-    else missed.forEach((event) => this.take(key, event));
+    if (known?.missed !== ticket) return;
+    if (known.isFilled) known.missed = null;
+    else this.#known.delete(key);
   }
 
-  fill(key, page) {
-    const missed = this.#known.get(key)?.missed ?? [];
-    this.#known.set(key, { messages: page.messages, more: page.more, isFilled: true });
-    missed.forEach((event) => this.take(key, event));
+  fill(key, page, ticket) {
+    if (this.#known.get(key)?.missed !== ticket) return;
+    this.#known.set(key, { messages: page.messages, more: page.more, isFilled: true, missed: null });
+    ticket.forEach((event) => this.take(key, event));
   }
 
   prepend(key, page) {
@@ -51,7 +56,7 @@ export class Threads {
   take(key, event) {
     const known = this.#known.get(key);
     if (!known) return;
-    if (known.missed) known.missed.push(event);
+    known.missed?.push(event);
     known.messages = changed(known.messages, event);
   }
 }
