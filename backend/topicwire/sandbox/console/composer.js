@@ -4,9 +4,8 @@
 import { attachments } from "./attach.js";
 import { h, icon, iconButton } from "./dom.js";
 import { Drafts } from "./drafts.js";
-import { avatar, mask } from "./figures.js";
+import { Identity } from "./identity.js";
 import { parse, unparse } from "./markup.js";
-import { menu } from "./menu.js";
 import { keyOf } from "./store.js";
 import { summary } from "./words.js";
 
@@ -28,7 +27,7 @@ export class Composer {
   constructor(store, acts) {
     this.#store = store;
     this.#acts = acts;
-    this.identity = h("button.identity", { type: "button", "aria-haspopup": "menu", onclick: () => this.#chooseIdentity() });
+    this.identity = new Identity(store, () => this.focus());
     this.input = h("textarea", {
       rows: 1,
       dir: "auto",
@@ -49,7 +48,7 @@ export class Composer {
       "div.composer",
       { hidden: true },
       this.note,
-      h("div.composer-card", {}, this.context, h("div.composer-line", {}, this.identity, this.input, this.counter, this.attach)),
+      h("div.composer-card", {}, this.context, h("div.composer-line", {}, this.identity.element, this.input, this.counter, this.attach)),
       this.sendButton,
     );
   }
@@ -59,7 +58,7 @@ export class Composer {
     this.element.hidden = !topic;
     this.#switch(topic ? { chatId: this.#store.chatId, thread: topic.id, key: this.#store.key } : null);
     if (!topic) return;
-    this.#renderIdentity();
+    this.identity.render();
     this.#renderNote(topic);
     this.#renderLength();
   }
@@ -161,16 +160,6 @@ export class Composer {
 
   #keep() {
     if (this.#place && !this.#edit) this.drafts.put(this.#place.key, { text: this.input.value, reply: this.#reply });
-  }
-
-  #renderIdentity() {
-    const person = this.#store.people.get(this.#store.as);
-    const isAnonymous = person?.id === this.#store.anonymous;
-    const label = person ? `Writing as ${isAnonymous ? "an anonymous admin" : this.#store.name(person)}. Change` : "Nobody to write as";
-    if (this.identity.title === label) return;
-    this.identity.title = label;
-    this.identity.setAttribute("aria-label", label);
-    this.identity.replaceChildren(isAnonymous || !person ? mask() : avatar(person, this.#store.name(person)));
   }
 
   #renderContext() {
@@ -297,23 +286,6 @@ export class Composer {
   #reopenEdit({ message, text }) {
     this.edit(message);
     this.#setText(text);
-  }
-
-  #chooseIdentity() {
-    const items = this.#store.writers.map((person) => {
-      const isAnonymous = person.id === this.#store.anonymous;
-      return {
-        label: isAnonymous ? "Anonymous admin" : this.#store.name(person),
-        hint: isAnonymous ? "Shown as the group" : this.#store.rank(person.id) || this.#store.status(person.id),
-        picture: isAnonymous ? mask() : avatar(person, this.#store.name(person)),
-        checked: person.id === this.#store.as,
-        act: () => {
-          this.#store.writeAs(person.id);
-          this.focus();
-        },
-      };
-    });
-    menu(this.identity, items, { header: h("p.menu-header", {}, "Write as") });
   }
 
   #setText(text) {

@@ -2,7 +2,6 @@
 
 import * as api from "./api.js";
 import { Composer } from "./composer.js";
-import { h } from "./dom.js";
 import { Drawer } from "./drawer.js";
 import { GroupPanel } from "./group.js";
 import { isMenuOpen, notice } from "./menu.js";

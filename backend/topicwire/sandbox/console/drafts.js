@@ -1,7 +1,7 @@
 // What was typed and not sent yet, by thread. It outlives a reload, because a sandbox that is restarted is
 // often reloaded, too.
 
-const PLACE = "topicwire.drafts";
+const PLACE = `topicwire.drafts ${location.pathname}`; // ids of topics mean something in one sandbox only
 const NOTHING = { text: "", reply: null };
 
 export class Drafts {

@@ -269,4 +269,4 @@ export class Store extends EventTarget {
 }
 
 export const keyOf = (chatId, thread) => `${chatId}/${thread}`;
-export const isIn = (status) => status !== "left" && status !== "kicked";
+const isIn = (status) => status !== "left" && status !== "kicked";

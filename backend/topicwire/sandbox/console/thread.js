@@ -3,6 +3,7 @@
 import { bubble, dayPill, servicePill } from "./bubbles.js";
 import { h, icon, iconButton, place } from "./dom.js";
 import { topicIcon } from "./figures.js";
+import { Nothing } from "./nothing.js";
 import { PinnedBar } from "./pins.js";
 import { count, isSameDay, isService } from "./words.js";
 
@@ -31,13 +32,13 @@ export class Thread {
     this.scroller = h("div.scroller", { onscroll: () => this.#onScroll() }, this.list);
     this.jumpBadge = h("span.badge", { hidden: true });
     this.jumpButton = h("button.to-bottom", { type: "button", title: "Newest messages", "aria-label": "Newest messages", onclick: () => this.toBottom(true) }, icon("down"), this.jumpBadge);
-    this.empty = h("div.nothing-open");
+    this.nothing = new Nothing(store, acts.demo);
     this.element = h(
       "main.thread",
       { ondragover: (event) => event.preventDefault(), ondrop: (event) => this.#onDrop(event) },
       h("header.bar", {}, iconButton("back", "Back to topics", () => acts.back(), ".back"), this.head, this.menuButton),
       this.pins.element,
-      h("div.body", {}, this.scroller, this.jumpButton, this.empty),
+      h("div.body", {}, this.scroller, this.jumpButton, this.nothing.element),
       composer.element,
     );
     // A line to write in that grows, or a keyboard that comes up, must not cover the newest message.
@@ -48,7 +49,7 @@ export class Thread {
   render() {
     const { topic, chat } = this.#store;
     this.element.classList.toggle("nothing", !topic);
-    this.#renderNothing(topic);
+    this.nothing.render();
     if (!topic || !chat) {
       this.#opened = "";
       return;
@@ -95,27 +96,6 @@ export class Thread {
     this.head.replaceChildren(
       topicIcon(topic),
       h("div.thread-words", {}, h("h1", { dir: "auto", title: topic.name }, topic.name), h(`small${isTyping ? ".typing" : ""}`, {}, state)),
-    );
-  }
-
-  #renderNothing(topic) {
-    const look = topic ? "topic" : !this.#store.chat ? "connecting" : this.#store.chat.topics.length > 1 ? "choose" : "welcome";
-    if (this.empty.dataset.look === look) return;
-    this.empty.dataset.look = look;
-    const made = { topic: () => [], connecting: () => [h("span", {}, "Connecting…")], choose: () => [h("span", {}, "Select a topic to start answering")], welcome: () => [this.#welcome()] };
-    this.empty.replaceChildren(...made[look]());
-  }
-
-  #welcome() {
-    const demo = this.#acts.demo;
-    const icons = [[7322096, "Anna"], [9367192, "Bo"], [16749490, "Cleo"]];
-    return h(
-      "div.welcome",
-      {},
-      h("div.welcome-art", {}, icons.map(([color, name]) => topicIcon({ id: 0, name, icon_color: color }))),
-      h("h2", {}, "No visitor has written yet."),
-      h("p", {}, "Open the demo shop and say hello. Each visitor becomes a topic here."),
-      demo ? h("a.big-button", { href: demo, target: "_blank", rel: "noopener" }, "Open the demo shop", icon("open")) : null,
     );
   }
 

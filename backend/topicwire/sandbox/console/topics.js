@@ -67,7 +67,7 @@ export class TopicList {
   }
 
   #found(chat) {
-    return chat.topics.filter((topic) => topic.name.toLowerCase().includes(this.#search));
+    return chat.topics.filter((topic) => !topic.hidden && topic.name.toLowerCase().includes(this.#search));
   }
 
   #renderTitle(chat) {
