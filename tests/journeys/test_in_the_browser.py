@@ -1,5 +1,7 @@
 """What a visitor sees: the demo shop in a real Chromium, the operators at their consoles."""
 
+import re
+
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests.house import Shop
@@ -233,8 +235,15 @@ async def test_an_operator_answers_in_the_console(profile: BrowserContext, shop:
     console = await profile.new_page()
     await console.goto(f"{shop.house.telegram.console}/")
     await console.get_by_text("Shop support").click()
-    await console.get_by_role("menuitemradio", name=f"{shop.name} Forum", exact=True).click()
+    await console.get_by_role("menuitemradio", name=re.compile(rf"^{shop.name} Forum\b")).click()
     await console.get_by_text("anybody there?").first.click()
     await console.get_by_placeholder("Message").fill("somebody is")
     await console.keyboard.press("Enter")
     await expect(chat.message("somebody is")).to_be_visible()
+    await console.keyboard.press("ArrowUp")
+    await console.get_by_placeholder("Message").fill("somebody was")
+    await console.keyboard.press("Enter")
+    await expect(chat.message("somebody was")).to_be_visible()
+    await console.get_by_role("button", name="Topic menu").click()
+    await console.get_by_role("menuitem", name="Close topic").click()
+    await expect(chat.part("status-line")).to_contain_text("closed")

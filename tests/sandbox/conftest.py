@@ -136,11 +136,12 @@ class _Server(SandboxServer):
 
 @contextlib.asynccontextmanager
 async def running(**options: Any) -> AsyncIterator[Telegram]:
-    """A sandbox of one's own; options are those of SandboxConfig."""
+    """A sandbox of one's own; options are those of SandboxConfig, and `listen_on`, a port."""
     clock = options.pop("clock", None) or ManualClock()
     # With the protocol named, asyncio switches Nagle's algorithm off: else each answer takes 40 ms.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.bind(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", options.pop("listen_on", 0)))
     port = listening.getsockname()[1]
     server = _Server(SandboxConfig(token=TOKEN, secret_path=SECRET_PATH, port=port, **options), clock)
     serving = asyncio.create_task(server.serve([listening]))

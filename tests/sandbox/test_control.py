@@ -34,7 +34,34 @@ async def test_topics_with_the_liveliest_first(telegram: Telegram) -> None:
 async def test_the_budget_is_shown(strict: Telegram) -> None:
     await strict.topic()
     state = await strict.look("/state")
-    assert state["chats"][0]["budget"] == {"left": 19, "calls": 20, "seconds": 60}
+    assert state["chats"][0]["budget"] == {
+        "left": 19,
+        "calls": 20,
+        "seconds": 60,
+        "frees": [strict.clock.now() + 60],
+    }
+
+
+async def test_the_last_calls_and_an_announced_wait(strict: Telegram) -> None:
+    for n in range(20):
+        await strict.say(str(n))
+    assert (await strict.refused("sendMessage", text="too many"))[0] == 429
+    calls = (await strict.look("/calls?last=2"))["calls"]
+    assert [call["params"]["text"] for call in calls] == ["19", "too many"]
+    budget = (await strict.look("/state"))["chats"][0]["budget"]
+    assert (budget["left"], budget["until"]) == (0, strict.clock.now() + 60)
+    strict.clock.advance(60)
+    budget = (await strict.look("/state"))["chats"][0]["budget"]
+    assert budget == {"left": 20, "calls": 20, "seconds": 60, "frees": []}
+
+
+async def test_a_topic_names_what_is_pinned(telegram: Telegram) -> None:
+    thread = await telegram.topic()
+    said = await telegram.say("Read this", message_thread_id=thread)
+    await telegram.act(f"messages/{said['message_id']}/pin")
+    assert [each["text"] for each in (await topics(telegram))[thread]["pinned"]] == ["Read this"]
+    await telegram.act(f"messages/{said['message_id']}/pin", on=False)
+    assert "pinned" not in (await topics(telegram))[thread]
 
 
 async def test_writing_with_entities_and_replies(telegram: Telegram) -> None:
@@ -155,4 +182,4 @@ async def _first(content: Any, count: int) -> Any:
 async def test_mara_owns_the_groups(telegram: Telegram) -> None:
     state = await telegram.look("/state")
     chat = next(each for each in state["chats"] if each["id"] == telegram.chat)
-    assert {"id": MARA, "status": "creator"} in chat["members"]
+    assert {"id": MARA, "status": "creator", "rights": []} in chat["members"]

@@ -60,7 +60,7 @@ async def test_the_console_has_a_policy(shared: Telegram) -> None:
         assert response.headers["Content-Security-Policy"].startswith("default-src 'self'")
         assert response.headers["Referrer-Policy"] == "no-referrer"
         page = await response.text()
-    for name in ("console.js", "console.css"):
+    for name in ("console.js", "base.css"):
         assert name in page
         async with shared.http.get(f"{shared.console}/{name}") as response:
             assert response.status == 200

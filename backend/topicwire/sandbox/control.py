@@ -18,7 +18,8 @@ with `reactions` added. A refusal is 400 `{"error": "..."}`, in Telegram's words
     POST   chats/{chat}/topics/{thread}/read        nothing is unread any more
     POST   chats                                    {title?, type?, is_forum?, bot?} -> chat;
                                                     type: supergroup group; bot: a status or none
-    POST   chats/{chat}/upload                      ?kind=&name=&caption=&as=&thread= and a file's bytes
+    POST   chats/{chat}/upload                      ?kind=&name=&caption=&as=&thread=&reply_to=
+                                                    and a file's bytes
     POST   chats/{chat}/album                       {thread?, as?, kinds, caption?} -> {messages}
     POST   chats/{chat}/messages/{id}/pin           {as?, on?}
     POST   chats/{chat}/messages/{id}/press         {as?, data} of a button under it
@@ -31,9 +32,11 @@ with `reactions` added. A refusal is 400 `{"error": "..."}`, in Telegram's words
     GET    files/{unique id}                        a file's bytes
     POST   chats/{chat}/people                      {first_name, username?, status?} -> person
     POST   chats/{chat}/people/{person}             {status, rights?, as?} -> chat
-    GET    calls                                    ?after=N&wait=seconds&method=name -> {last, calls}
+    GET    calls                                    ?after=N&last=N&wait=seconds&method=name
+                                                    -> {last, calls}
     GET    events                                   server-sent {type, chat, thread?, topic?, message?};
                                                     message edited deleted topic_deleted read chat typing
+                                                    call faults clock
 
 Faults, bots and the clock: see `switches.py`. `rights` is a list of names such as `can_manage_topics`;
 absent it means all that the status can have.
@@ -49,8 +52,9 @@ from starlette.routing import Route
 from topicwire.sandbox import shapes, views
 from topicwire.sandbox.accounts import Account
 from topicwire.sandbox.arguments import Upload
+from topicwire.sandbox.budget import budget
 from topicwire.sandbox.calls import CallLog
-from topicwire.sandbox.clock import Clock
+from topicwire.sandbox.clock import Clock, ManualClock
 from topicwire.sandbox.faults import Faults
 from topicwire.sandbox.files import Files, shown_type
 from topicwire.sandbox.live import Live
@@ -136,10 +140,13 @@ class Control:
             "webhook": bot_view(self._accounts[self._world.bot.id])["webhook"],
             "faults": self._faults.active,
             "now": self._clock.now(),
+            "driven": isinstance(self._clock, ManualClock),
         }
 
     async def calls(self, request: Request, _: Json) -> Json:
-        after = number(request.query_params.get("after", "0"), "after")
+        last = number(request.query_params.get("last", "0"), "last")
+        since = max(self._calls.count - last, 0) if last else 0
+        after = max(number(request.query_params.get("after", "0"), "after"), since)
         wait = min(number(request.query_params.get("wait", "0"), "wait"), LONGEST_WAIT_SECONDS)
         method = request.query_params.get("method", "").lower()
         calls = await self._calls.wait_after(after, wait) if wait else self._calls.after(after)
@@ -253,7 +260,8 @@ class Control:
         kind, caption = asked.get("kind", "document"), asked.get("caption", "")
         content = await self._operators.upload(kind, upload, caption)
         who, thread = number(asked.get("as", str(MARA)), "as"), number(asked.get("thread", "1"), "thread")
-        return views.message(self._world, chat, self._operators.post(chat, who, thread, content))
+        reply_to = number(asked["reply_to"], "reply_to") if "reply_to" in asked else None
+        return views.message(self._world, chat, self._operators.post(chat, who, thread, content, reply_to))
 
     async def album(self, request: Request, body: Json) -> Json:
         chat, kinds = self._chat(request), body.get("kinds") or []
@@ -329,18 +337,13 @@ class Control:
     def _chat_view(self, chat: Chat) -> Json:
         shape = views.chat(self._world, chat)
         shape["bots"] = [self._bot_in(chat, account) for account in self._accounts.values()]
-        budget = self._budget(chat, self._accounts[self._world.bot.id])
-        return shape | ({"budget": budget} if budget else {})
+        return shape | self._budget(chat, self._accounts[self._world.bot.id])
 
     def _bot_in(self, chat: Chat, account: Account) -> Json:
         role = chat.member(account.id)
         shape = {"id": account.id, "status": role.status, "rights": role.rights}
-        budget = self._budget(chat, account)
-        return shape | ({"budget": budget} if budget else {})
+        return shape | self._budget(chat, account)
 
-    def _budget(self, chat: Chat, account: Account) -> Json | None:
-        rate = account.limits.group
-        if rate is None:
-            return None
-        left = account.limits.left(chat.id, self._clock.now())
-        return {"left": left, "calls": rate.calls, "seconds": rate.seconds}
+    def _budget(self, chat: Chat, account: Account) -> Json:
+        left = budget(account, chat.id, self._clock.now())
+        return {"budget": left} if left else {}

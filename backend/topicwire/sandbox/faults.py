@@ -5,7 +5,7 @@ those of calls, `updates.py` those of updates.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -71,6 +71,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.active: list[Fault] = []
+        self.on_change: Callable[[], None] | None = None
         self._numbers = itertools.count(1)
 
     def add(self, fault: Fault) -> Fault:
@@ -80,11 +81,13 @@ class Faults:
             raise UnknownFaultError(f"there is no fault {fault.kind!r}; there are {kinds}")
         fault.id = next(self._numbers)
         self.active.append(fault)
+        self._changed()
         return fault
 
     def clear(self, fault_id: int | None = None) -> None:
         """Switches one fault off, or all of them."""
         self.active = [each for each in self.active if fault_id is not None and each.id != fault_id]
+        self._changed()
 
     def meet_call(self, method: str, bot: int, chat: int) -> Fault | None:
         """The fault that this call meets."""
@@ -107,14 +110,21 @@ class Faults:
         for fault in list(fitting):
             if fault.skip > 0:
                 fault.skip -= 1
+                self._changed()
                 continue
             fault.met += 1
             if fault.count is not None:
                 fault.count -= 1
-                if fault.count <= 0:
-                    self.clear(fault.id)
+            if fault.count is not None and fault.count <= 0:
+                self.clear(fault.id)
+            else:
+                self._changed()
             return fault
         return None
+
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
 
 
 def _fits(fault: Fault, bot: int, chat: int) -> bool:

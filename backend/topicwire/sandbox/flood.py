@@ -115,6 +115,10 @@ class Meter:
             self._free_at = now + max(longer, left)
         return math.ceil(self._free_at - now)
 
+    def announced(self, now: float) -> float | None:
+        """When an announced wait is over; None if none is left."""
+        return self._free_at if self._free_at > now else None
+
     def _behind(self, now: float) -> float:
         return max(self._taken[-1], now) if self._taken else now
 
@@ -126,6 +130,11 @@ class Window(Meter):
         """Places free at this moment."""
         self._forget(now)
         return self.rate.calls - len(self._taken)
+
+    def frees(self, now: float) -> list[float]:
+        """When each place that is taken is free again, soonest first."""
+        self._forget(now)
+        return [taken + self.rate.seconds for taken in self._taken]
 
     def opens(self, now: float, places: int) -> float:
         self._forget(now)
@@ -226,6 +235,14 @@ class Limits:
     def left(self, chat_id: int, now: float) -> int | None:
         """Calls that the group still takes at this moment; None where the limit is lifted."""
         return min((window.left(now) for window in self._group(chat_id)), default=None)
+
+    def frees(self, chat_id: int, now: float) -> list[float]:
+        """When each call that the group has taken leaves its window, soonest first."""
+        return [at for window in self._group(chat_id) for at in window.frees(now)]
+
+    def announced(self, chat_id: int, now: float) -> float | None:
+        """When a wait that the group's callers were told is over; None if none is left."""
+        return max(filter(None, (window.announced(now) for window in self._group(chat_id))), default=None)
 
     def _absorbed(self, cost: Cost) -> int:
         return self.profile.typing_absorbed if cost is Cost.TYPING else self.profile.absorbed

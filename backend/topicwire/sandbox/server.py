@@ -21,6 +21,7 @@ from topicwire.sandbox.accounts import FIRST_UPDATE_ID, Account, BotState
 from topicwire.sandbox.arguments import Arguments, to_integer
 from topicwire.sandbox.backend import Backend
 from topicwire.sandbox.bot_api import BotApi, unknown_path
+from topicwire.sandbox.budget import budget
 from topicwire.sandbox.calls import Call, CallLog
 from topicwire.sandbox.clock import Clock, SystemClock
 from topicwire.sandbox.connection import SandboxProtocol
@@ -80,6 +81,7 @@ class Sandbox:
             self._admit(world.people[bot_id], state)
         self.operators = Operators(self.backend, self.files)
         self.calls.on_call = self._show_call
+        self.faults.on_change = self._show_faults
 
     @property
     def bot(self) -> Account:
@@ -144,8 +146,12 @@ class Sandbox:
         if not self.live.heard:
             return
         chat_id = to_integer(str(call.params.get("chat_id", "")))
-        left = self.accounts[call.bot].limits.left(chat_id, self.clock.now())
-        self.live.tell({"type": "call", "call": call, "chat": chat_id, "left": left})
+        left = budget(self.accounts[call.bot], chat_id, self.clock.now())
+        self.live.tell({"type": "call", "call": call, "chat": chat_id, "budget": left})
+
+    def _show_faults(self) -> None:
+        if self.live.heard:
+            self.live.tell({"type": "faults", "faults": self.faults.active})
 
     def _admit(self, person: Person, state: BotState) -> Account:
         config = self._config

@@ -67,12 +67,10 @@ class Switches:
             fault = self._faults.add(msgspec.convert(body, Fault))
         except (msgspec.ValidationError, UnknownFaultError) as error:
             raise bad_request(str(error)) from None
-        self._changed()
         return fault
 
     async def clear(self, request: Request, _: Json) -> Json:
         self._faults.clear(request.path_params.get("fault"))
-        self._changed()
         return {}
 
     async def bots(self, _: Request, __: Json) -> Json:
@@ -88,11 +86,10 @@ class Switches:
         if not isinstance(seconds, (int, float)) or seconds < 0:
             raise bad_request("advance must be a number of seconds")
         self._clock.advance(seconds)
-        return {"now": self._clock.now()}
-
-    def _changed(self) -> None:
+        now = self._clock.now()
         if self._live.heard:
-            self._live.tell({"type": "faults", "faults": self._faults.active})
+            self._live.tell({"type": "clock", "now": now})
+        return {"now": now}
 
 
 def bot_view(account: Account) -> Json:

@@ -30,6 +30,11 @@ def topic(world: World, chat: Chat, listed: Topic) -> Json:
         "unread": listed.unread,
         "messages": len(listed.messages),
     }
+    if listed.id == GENERAL and listed.hidden:
+        shape["hidden"] = True
+    pinned = [each for each in chat.pinned if (chat.messages[each].thread or GENERAL) == listed.id]
+    if pinned:
+        shape["pinned"] = [message(world, chat, chat.messages[each]) for each in pinned]
     if listed.messages:
         shape["last"] = message(world, chat, chat.messages[listed.messages[-1]])
     return shape
@@ -47,7 +52,10 @@ def chat(world: World, group: Chat) -> Json:
         "migrated_to": group.migrated_to,
         "deleted": group.deleted,
         "bot": {"status": bot.status, "rights": bot.rights},
-        "members": [{"id": person_id, "status": role.status} for person_id, role in group.members.items()],
+        "members": [
+            {"id": person_id, "status": role.status, "rights": role.rights}
+            for person_id, role in group.members.items()
+        ],
         "topics": [
             topic(world, group, each)
             for each in sorted(

@@ -1,54 +1,82 @@
 // One message as people see it: a bubble, or a pill for what happened to the topic.
 
-import { fileAddress } from "./api.js";
 import { h, icon } from "./dom.js";
 import { avatar } from "./figures.js";
+import { album, isFramed, media } from "./media.js";
+import { onMenu } from "./press.js";
 import { formatted } from "./text.js";
-import { colour, dayName, fileSize, serviceText, summary, time } from "./words.js";
+import { colour, dayName, isJumbo, serviceText, summary, time } from "./words.js";
 
 export function dayPill(seconds) {
   return h("div.pill.day", {}, h("span", {}, dayName(seconds)));
 }
 
-/** `look` says how it stands among its neighbours: `{ own, first, last, name, rank, nameOf }`. */
-export function bubble(message, look, acts) {
-  const service = serviceText(message, look.name);
-  if (service) return h("div.pill.service", { "data-message": message.message_id }, h("span", {}, service));
+/** What happened to the topic; what was pinned is one click away. */
+export function servicePill(message, look, acts) {
+  const text = serviceText(message, look.name);
+  const pinned = message.pinned_message?.message_id;
+  const words = pinned ? h("button", { type: "button", onclick: () => acts.jump(pinned) }, text) : h("span", { dir: "auto" }, text);
+  const pill = h("div.pill.service", { "data-message": message.message_id, tabIndex: -1 }, words);
+  onMenu(pill, (_, at) => acts.menu(at, message));
+  return pill;
+}
+
+/** A message, or those of one album. `look` says how it stands among its neighbours:
+ *  `{ as, own, first, last, name, rank, nameOf }`. */
+export function bubble(messages, look, acts) {
+  const [message] = messages;
+  const captioned = messages.find((each) => each.caption) ?? message;
+  const reacted = messages.find((each) => each.reactions) ?? message;
+  const isAlbum = messages.length > 1;
+  const framed = isAlbum || isFramed(message) ? ".framed" : "";
   const row = h(
     `div.row${look.own ? ".own" : ""}${look.first ? ".first" : ""}${look.last ? ".last" : ""}`,
-    { "data-message": message.message_id },
+    { "data-message": message.message_id, tabIndex: -1 },
     look.own ? null : h("span.avatar-place", {}, look.last ? avatar(message.from, look.name) : null),
     h(
-      `div.bubble${message.sticker ? ".bare" : ""}${message.photo || message.video || message.animation || message.location ? ".framed" : ""}`,
+      `div.bubble${message.sticker ? ".bare" : ""}${framed}`,
       {},
       !look.own && look.first ? author(message, look) : null,
       quote(message, look, acts),
-      media(message),
-      words(message),
-      reactions(message, acts),
-      stamp(message),
+      isAlbum ? album(messages) : media(message),
+      words(captioned),
+      reactions(reacted, look, acts),
+      stamp(captioned.edit_date ? captioned : message),
       keyboard(message, acts),
     ),
-    h(
-      "div.quick",
-      {},
-      h("button", { type: "button", title: "Reply", "aria-label": "Reply", onclick: () => acts.reply(message) }, icon("reply")),
-      h("button", { type: "button", title: "More", "aria-label": "More", onclick: (event) => acts.menu(event.currentTarget, message) }, icon("more")),
-    ),
+    quick(message, acts),
   );
-  row.addEventListener("contextmenu", (event) => {
-    if (event.target.closest("a")) return;
-    event.preventDefault();
-    acts.menu({ x: event.clientX, y: event.clientY }, message);
-  });
+  onMenu(row, (target, at) => acts.menu(at, messageAt(messages, target)));
   row.addEventListener("dblclick", (event) => {
     if (!event.target.closest("a, button")) acts.reply(message);
   });
   return row;
 }
 
+/** Which of an album's messages is meant. */
+function messageAt(messages, target) {
+  const frames = [...(target.closest(".album")?.children ?? [])];
+  return messages[frames.findIndex((frame) => frame.contains(target))] ?? messages[0];
+}
+
+/** By the keyboard these are reached from the message itself: a tab stop each would bar the way. */
+function quick(message, acts) {
+  const button = (name, label, look, onclick) => h(`button${look}`, { type: "button", title: label, "aria-label": label, tabIndex: -1, onclick }, icon(name));
+  return h(
+    "div.quick",
+    {},
+    button("reply", "Reply", "", () => acts.reply(message)),
+    button("more", "More", ".ask", (event) => acts.menu(event.currentTarget, message)),
+  );
+}
+
 function author(message, look) {
-  return h("div.author", {}, h(`span.name.c${colour(message.from.id)}`, {}, look.name), look.rank ? h("span.rank", {}, look.rank) : null);
+  return h(
+    "div.author",
+    {},
+    h(`span.name.c${colour(message.from.id)}`, { dir: "auto" }, look.name),
+    look.rank || message.from.is_bot ? h("span.rank", {}, message.from.is_bot && !message.sender_chat ? "bot" : look.rank) : null,
+  );
 }
 
 /** The answered message; the root that every topic message points at is no answer. */
@@ -57,32 +85,37 @@ function quote(message, look, acts) {
   if (!answered || answered.forum_topic_created) return null;
   return h(
     `button.quote.c${colour(answered.from.id)}`,
-    { type: "button", onclick: () => acts.jump(answered.message_id) },
-    h("span.name", {}, look.nameOf(answered.from)),
-    h("span.quoted", {}, serviceText(answered, "") ?? summary(answered)),
+    { type: "button", title: "Show the message", onclick: () => acts.jump(answered.message_id) },
+    h("span.name", { dir: "auto" }, look.nameOf(answered.from)),
+    h("span.quoted", { dir: "auto" }, serviceText(answered, "") ?? summary(answered)),
   );
 }
 
 function words(message) {
   const text = message.text ?? message.caption;
   if (!text) return null;
-  const jumbo = /^(\p{Extended_Pictographic}\uFE0F?){1,3}$/u.test(text) ? ".jumbo" : "";
-  return h(`div.text${jumbo}`, { dir: "auto" }, ...formatted(text, message.entities ?? message.caption_entities));
+  return h(`div.text${isJumbo(text) ? ".jumbo" : ""}`, { dir: "auto" }, ...formatted(text, message.entities ?? message.caption_entities));
 }
 
 function stamp(message) {
-  return h("span.stamp", {}, message.edit_date ? "edited " : "", h("time", { dateTime: new Date(message.date * 1000).toISOString() }, time(message.date)));
+  const sent = new Date(message.date * 1000);
+  return h("span.stamp", { title: sent.toLocaleString() }, message.edit_date ? "edited " : "", h("time", { dateTime: sent.toISOString() }, time(message.date)));
 }
 
-function reactions(message, acts) {
+function reactions(message, look, acts) {
   if (!message.reactions?.length) return null;
-  const counted = new Map();
-  for (const { emoji } of message.reactions) counted.set(emoji, (counted.get(emoji) ?? 0) + 1);
-  return h(
-    "div.reactions",
-    {},
-    [...counted].map(([emoji, n]) => h("button.reaction", { type: "button", onclick: () => acts.react(message, emoji) }, emoji, h("b", {}, String(n)))),
-  );
+  const emoji = [...new Set(message.reactions.map((each) => each.emoji))];
+  const button = (each) => {
+    const by = message.reactions.filter(({ emoji }) => emoji === each);
+    const isOwn = by.some(({ user }) => user === look.as);
+    return h(
+      `button.reaction${isOwn ? ".chosen" : ""}`,
+      { type: "button", "aria-pressed": String(isOwn), "aria-label": `${each} ${by.length}`, onclick: () => acts.react(message, each) },
+      each,
+      h("b", {}, String(by.length)),
+    );
+  };
+  return h("div.reactions", {}, emoji.map(button));
 }
 
 /** A bot's inline keyboard. */
@@ -91,36 +124,4 @@ function keyboard(message, acts) {
   if (!rows) return null;
   const key = (button) => h("button.key", { type: "button", onclick: () => acts.press(message, button) }, button.text);
   return h("div.keyboard", {}, rows.map((row) => h("div.key-row", {}, row.map(key))));
-}
-
-function media(message) {
-  if (message.photo) return h("img.photo", { src: fileAddress(message.photo.at(-1)), alt: "Photo", loading: "lazy" });
-  if (message.animation) return h("div.photo", { role: "img", "aria-label": "GIF" }, h("b", {}, "GIF"));
-  if (message.video_note) return h("div.photo.round", { role: "img", "aria-label": "Video message" }, icon("play"));
-  if (message.audio) return file({ ...message.audio, file_name: message.audio.title || message.audio.file_name || "Audio" });
-  if (message.video) return h("div.photo", { role: "img", "aria-label": "Video" }, icon("play"));
-  if (message.sticker) return h("div.sticker", { role: "img", "aria-label": "Sticker" }, message.sticker.emoji);
-  if (message.location) return h("div.map", { role: "img", "aria-label": "Location" }, icon("place"));
-  if (message.voice) return voice(message.voice);
-  if (message.document) return file(message.document);
-  return null;
-}
-
-function voice({ duration }) {
-  const bars = Array.from({ length: 34 }, (_, index) => {
-    const bar = h("i");
-    bar.style.height = `${4 + Math.round(Math.abs(Math.sin(index * 1.7) * Math.cos(index * 0.43)) * 16)}px`;
-    return bar;
-  });
-  const length = `${Math.floor(duration / 60)}:${String(duration % 60).padStart(2, "0")}`;
-  return h("div.file", { "aria-label": "Voice message" }, h("span.file-disc", {}, icon("play")), h("span.file-words", {}, h("span.wave", {}, bars), h("small", {}, length)));
-}
-
-function file(document) {
-  return h(
-    "a.file",
-    { href: fileAddress(document), download: document.file_name || "file" },
-    h("span.file-disc", {}, icon("file")),
-    h("span.file-words", {}, h("strong", {}, document.file_name), h("small", {}, fileSize(document.file_size))),
-  );
 }

@@ -2,45 +2,55 @@
 
 import * as api from "./api.js";
 import { Composer } from "./composer.js";
-import { closeMenu, ask, isMenuOpen, menu, notice } from "./menu.js";
-import { h } from "./dom.js";
 import { Drawer } from "./drawer.js";
-import { openSettings } from "./settings.js";
+import { GroupPanel } from "./group.js";
+import { isMenuOpen, notice } from "./menu.js";
+import { Menus } from "./menus.js";
+import { Panels } from "./panels.js";
 import { Store } from "./store.js";
 import { Thread } from "./thread.js";
 import { TopicList } from "./topics.js";
+import { refusal } from "./words.js";
 
-const REACTIONS = ["👍", "❤", "🔥", "🎉", "😁", "🙏"];
+const SHOWN_AT_MOST = 1000;
+const PAGE = 100;
+const UNSEEN_MILLISECONDS = 200;
 
 const app = document.getElementById("app");
 const store = new Store();
 const acts = {
   demo: demoAddress(),
   open,
-  back,
+  openChat: (id) => knowing(id).then(() => open(null, id)),
+  back: () => open(null),
   older,
-  chooseChat,
-  newTopic,
-  topicMenu,
-  settings: async () => {
-    await reload();
-    openSettings(store, api);
-  },
-  drawer: () => drawer.toggle(),
+  groups: (at) => menus.groups(at),
+  newTopic: () => menus.newTopic(),
+  topicMenu: (at, id) => menus.topic(at, id),
+  panel: (name) => panels.toggle(name),
   press: (message, button) => attempt(pressButton(message, button)),
-  album: () => attempt(api.album(store.chatId, { thread: store.thread, as: store.as, kinds: ["photo", "photo"] })),
-  upload: (file, caption) => attempt(api.upload(store.chatId, file, { kind: kindOf(file), name: file.name, caption, as: store.as, thread: store.thread })),
   reply: (message) => composer.reply(message),
-  menu: messageMenu,
+  editMessage: (message) => composer.edit(message),
+  draft: (key) => composer.drafts.get(key).text.trim(),
+  files: (files) => composer.sendFiles(files),
+  menu: (at, message) => menus.message(at, message),
+  unpin: (message) => attempt(api.pin(store.chatId, message.message_id, { as: store.as, on: false })),
   jump: (messageId) => thread.jump(messageId),
   react: (message, emoji) => attempt(toggleReaction(message, emoji)),
-  post: (body) => attempt(api.post(store.chatId, { thread: store.thread, as: store.as, ...body })),
-  edit: (message, body) => attempt(api.edit(store.chatId, message.message_id, { as: store.as, ...body })),
+  // What is sent names where it goes: by the time it is its turn another topic may be open.
+  post: (to, body) => attempt(api.post(to.chat, { thread: to.thread, as: to.as, ...body })),
+  album: (to, body) => attempt(api.album(to.chat, { thread: to.thread, as: to.as, ...body })),
+  edit: (to, message, body) => attempt(api.edit(to.chat, message.message_id, { as: to.as, ...body })),
+  upload: (to, file, more) => attempt(api.upload(to.chat, file, uploaded(to, file, more))),
 };
-const drawer = new Drawer(store, api, attempt);
+const menus = new Menus({ api, store, attempt, acts });
 const composer = new Composer(store, acts);
 const thread = new Thread(store, acts, composer);
 const topics = new TopicList(store, acts);
+const panels = new Panels(app, {
+  group: new GroupPanel(store, api, { attempt, reload, close: () => panels.close() }),
+  calls: new Drawer(store, api, { attempt, close: () => panels.close() }),
+});
 
 /** Only addresses of pages: anybody can put anything into a link's query. */
 function demoAddress() {
@@ -58,80 +68,67 @@ async function attempt(promise) {
     await promise;
     return true;
   } catch (error) {
-    notice(error instanceof TypeError ? "The sandbox does not answer." : error.message);
+    if (!(error instanceof api.RefusedError)) throw error;
+    notice(refusal(error.message), { bad: true });
     return false;
   }
 }
 
 function open(id, chatId = store.chatId) {
   store.open(chatId, id);
-  app.dataset.view = "thread";
+  draw();
   remember();
-  composer.focus();
+  if (id !== null) composer.focus();
   return fill();
-}
-
-function back() {
-  store.open(store.chatId, null);
-  app.dataset.view = "list";
-  remember();
 }
 
 /** The open topic is in the address, so that a reload and the back button find it. */
 function remember() {
-  const place = store.thread ? `#${store.chatId}/${store.thread}` : "";
+  const place = store.chatId === null ? "" : `#${store.chatId}${store.thread ? `/${store.thread}` : ""}`;
   if (location.hash !== place) history.pushState(null, "", location.pathname + location.search + place);
 }
 
 function followAddress() {
   const [chatId, id] = location.hash.slice(1).split("/").map(Number);
-  const isKnown = store.chats.get(chatId)?.topics.some((topic) => topic.id === id);
-  if (isKnown) open(id, chatId);
-  else back();
+  const chat = store.chats.get(chatId);
+  if (chat) store.open(chatId, chat.topics.some((topic) => topic.id === id) ? id : null);
+  else store.open(store.chatId, null);
+  return fill();
 }
 
-async function fill() {
-  const { chatId, thread: id, isLoaded } = store;
+/** Reads the open thread unless it is known; `again` reads it in any case, while what is known stays on show. */
+async function fill({ again = false } = {}) {
+  const { chatId, thread: id, messages } = store;
   if (id === null) return;
-  if (!isLoaded) await attempt(api.messages(chatId, id).then((page) => store.fill(chatId, id, page)));
+  if (again || store.isWanting) {
+    const ticket = store.expectThread(chatId, id);
+    const limit = Math.min(Math.max(messages.length, PAGE), SHOWN_AT_MOST);
+    const isDone = await attempt(api.messages(chatId, id, { limit }).then((page) => store.fill(chatId, id, page, ticket)));
+    if (!isDone) store.giveUpThread(chatId, id, ticket);
+  }
   markRead();
 }
 
 async function older() {
   const { chatId, thread: id, messages } = store;
-  await attempt(api.messages(chatId, id, messages[0]?.message_id).then((page) => store.prepend(chatId, id, page)));
+  const before = messages[0]?.message_id;
+  await attempt(api.messages(chatId, id, { before }).then((page) => store.prepend(chatId, id, page)));
 }
 
 function markRead() {
-  if (store.topic?.unread && document.visibilityState === "visible") api.topic(store.chatId, store.thread, "read").catch(() => {});
+  if (!store.topic?.unread || document.visibilityState !== "visible") return;
+  // What stays unread for once is read with the next message.
+  api.topic(store.chatId, store.thread, "read").catch(() => {});
 }
 
 async function reload() {
+  store.expect();
   await attempt(api.state().then((state) => store.load(state)));
 }
 
-function chooseChat(at) {
-  const groups = [...store.chats.values()].filter((chat) => !chat.migrated_to && !chat.deleted);
-  const items = groups.map((chat) => ({
-    label: chat.title,
-    hint: chat.is_forum ? "Forum" : chat.type === "group" ? "Basic group" : "Group without topics",
-    checked: chat.id === store.chatId,
-    act: () => {
-      store.open(chat.id, null);
-      back();
-    },
-  }));
-  menu(at, [...items, "-", { label: "New forum", icon: "plus", act: () => newGroup("supergroup") }, { label: "New basic group", icon: "plus", act: () => newGroup("group") }]);
-}
-
-async function newGroup(type) {
-  const title = await ask({ title: type === "group" ? "New basic group" : "New forum", value: "", placeholder: "Group name", action: "Create" });
-  if (!title) return;
-  await attempt(api.createChat({ title, type }).then(async (chat) => {
-    await reload();
-    store.open(chat.id, null);
-    back();
-  }));
+/** A chat that was only just made is not known before the state was read. */
+async function knowing(chatId) {
+  if (!store.chats.has(chatId)) await reload();
 }
 
 function pressButton(message, button) {
@@ -139,57 +136,14 @@ function pressButton(message, button) {
   return api.press(store.chatId, message.message_id, { as: store.as, data: button.callback_data });
 }
 
+function uploaded(to, file, more) {
+  const named = Object.entries({ ...more, kind: kindOf(file), name: file.name, as: to.as, thread: to.thread });
+  return Object.fromEntries(named.filter(([, value]) => value !== undefined));
+}
+
 function kindOf(file) {
   if (/^image\/(png|jpe?g|bmp)$/.test(file.type)) return "photo";
   return file.type.startsWith("video/") ? "video" : file.type.startsWith("audio/") ? "audio" : "document";
-}
-
-async function newTopic() {
-  const name = await ask({ title: "New topic", value: "", placeholder: "Topic name", action: "Create" });
-  if (!name) return;
-  const created = await attempt(api.createTopic(store.chatId, { name, as: store.as }).then((topic) => open(topic.id)));
-  if (created) await reload();
-}
-
-function topicMenu(at, id) {
-  const topic = store.chat.topics.find((each) => each.id === id);
-  const change = (act, body) => attempt(api.topic(store.chatId, id, act, { as: store.as, ...body }));
-  menu(at, [
-    { label: "Rename", icon: "pencil", act: () => rename(topic, change) },
-    topic.closed
-      ? { label: "Reopen topic", icon: "unlock", act: () => change("reopen") }
-      : { label: "Close topic", icon: "lock", act: () => change("close") },
-    id === 1 ? null : "-",
-    id === 1 ? null : { label: "Delete topic", icon: "trash", danger: true, act: () => deleteTopic(topic, change) },
-  ]);
-}
-
-async function rename(topic, change) {
-  const name = await ask({ title: "Rename topic", value: topic.name, action: "Save" });
-  if (name) await change("rename", { name });
-}
-
-async function deleteTopic(topic, change) {
-  const text = `“${topic.name}” and all its messages are deleted for everyone. The bot is not told.`;
-  if (await ask({ title: "Delete topic?", text, action: "Delete", danger: true })) await change("delete");
-}
-
-function messageMenu(at, message) {
-  const isOwn = message.from.id === store.as;
-  const text = message.text ?? message.caption;
-  const remove = () => attempt(api.remove(store.chatId, message.message_id, store.as));
-  const strip = h("div.reaction-strip", {}, REACTIONS.map((emoji) => h("button", { type: "button", "aria-label": `React with ${emoji}`, onclick: () => {
-    closeMenu();
-    acts.react(message, emoji);
-  } }, emoji)));
-  menu(at, [
-    { label: "Reply", icon: "reply", act: () => composer.reply(message) },
-    isOwn && text ? { label: "Edit", icon: "pencil", act: () => composer.edit(message) } : null,
-    text ? { label: "Copy text", icon: "copy", act: () => navigator.clipboard?.writeText(text) } : null,
-    { label: "Pin", icon: "pin", act: () => attempt(api.pin(store.chatId, message.message_id, { as: store.as })) },
-    "-",
-    { label: "Delete", icon: "trash", danger: true, act: remove },
-  ], { header: strip });
 }
 
 function toggleReaction(message, emoji) {
@@ -197,46 +151,67 @@ function toggleReaction(message, emoji) {
   return api.react(store.chatId, message.message_id, { as: store.as, emoji: isSet ? "" : emoji });
 }
 
-let isDrawing = false;
+let frame = 0;
+let timer = 0;
 
 function draw() {
-  isDrawing = false;
-  topics.render();
+  cancelAnimationFrame(frame);
+  clearTimeout(timer);
+  frame = timer = 0;
+  app.dataset.view = store.thread === null ? "list" : "thread";
   composer.render();
+  topics.render();
   thread.render();
-  drawer.render();
-  const unread = store.chat?.topics.reduce((sum, topic) => sum + topic.unread, 0) ?? 0;
+  panels.render();
+  const unread = store.unread();
   document.title = `${unread ? `(${unread}) ` : ""}${store.chat?.title ?? "Connecting…"} · Telegram sandbox`;
 }
 
 store.addEventListener("change", () => {
-  if (isDrawing) return;
-  isDrawing = true;
-  queueMicrotask(draw);
+  if (timer) return;
+  frame = requestAnimationFrame(draw);
+  timer = setTimeout(draw, UNSEEN_MILLISECONDS); // a page that nobody sees has no frames, but a title
 });
 
-app.append(topics.element, thread.element, drawer.element);
+/** Alt and an arrow go to the topic above or below, Escape goes one step back. */
+function onKey(event) {
+  if (isMenuOpen() || document.querySelector("dialog[open]")) return;
+  const step = event.altKey ? { ArrowDown: 1, ArrowUp: -1 }[event.key] : 0;
+  if (step) {
+    event.preventDefault();
+    const next = topics.beside(store.thread, step);
+    if (next !== undefined) open(next);
+  } else if (event.key === "Escape" && !composer.cancel() && !panels.closeIfOver() && store.thread !== null) open(null);
+}
+
+app.append(topics.element, thread.element, panels.element);
 addEventListener("popstate", followAddress);
 document.addEventListener("visibilitychange", markRead);
-addEventListener("keydown", (event) => {
-  if (event.key !== "Escape" || isMenuOpen() || document.querySelector("dialog[open]")) return;
-  if (!composer.cancel() && store.thread !== null) back();
-});
-setInterval(() => store.typing.size && store.changed(), 1000);
+addEventListener("keydown", onKey);
+setInterval(() => store.someoneTypes && store.changed(), 1000);
 
-api.listen(
-  async (event) => {
-    if (store.take(event)) await reload();
-    if (event.type === "message" && event.chat === store.chatId && event.thread === store.thread) markRead();
-  },
-  async (linked) => {
-    const isFirst = store.linked === null;
-    store.setLinked(linked);
-    if (!linked) return;
-    store.forgetThreads();
-    await reload();
-    if (isFirst) followAddress();
-    else await fill();
-  },
-);
+/** What the stream tells; an open topic that vanishes is not passed over in silence. */
+async function onEvent(event) {
+  const wasOpen = store.topic;
+  if (store.take(event)) await reload();
+  if (store.isWanting) {
+    remember(); // the group moved, and its thread with it
+    await fill();
+  }
+  if (wasOpen && event.type === "topic_deleted" && !store.topic) notice(`“${wasOpen.name}” was deleted.`);
+  if (event.type === "message" && event.chat === store.chatId && event.thread === store.thread) markRead();
+}
+
+async function onLink(isLinked) {
+  const isFirst = store.linked === null;
+  store.setLinked(isLinked);
+  if (!isLinked) return;
+  store.forgetOtherThreads();
+  await reload();
+  if (isFirst) await followAddress();
+  else await fill({ again: true });
+  await panels.refresh();
+}
+
+api.listen(onEvent, onLink);
 draw();

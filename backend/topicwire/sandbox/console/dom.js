@@ -13,7 +13,7 @@ export function h(spec, props = {}, ...children) {
 function set(element, name, value) {
   if (value === undefined || value === null || value === false) return;
   if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-  else if (name.startsWith("aria-") || name.startsWith("data-") || name === "role" || name === "for") {
+  else if (name.startsWith("aria-") || name.startsWith("data-") || name === "role" || name === "for" || name === "list") {
     element.setAttribute(name, value === true ? "" : String(value));
   } else element[name] = value;
 }
@@ -37,7 +37,6 @@ const PATHS = {
   more: "M12 5.5v.01M12 12v.01M12 18.5v.01",
   plus: "M12 5v14M5 12h14",
   pencil: "M4 20l1-4L16.5 4.5l3 3L8 19zM14 7l3 3",
-  tune: "M4 7h9M17 7h3M4 17h3M11 17h9M15 4.8v4.4M9 14.8v4.4",
   clip: "M19.5 11.5l-7.8 7.8a4.8 4.8 0 0 1-6.8-6.8l8.2-8.2a3.2 3.2 0 0 1 4.6 4.6l-8.1 8.1a1.7 1.7 0 0 1-2.4-2.4l7.3-7.3",
   send: "M4.5 12L3.5 4.8 21 12 3.5 19.2zM4.5 12h7",
   check: "M5 12.5l4.5 4.5L19 7.5",
@@ -50,6 +49,8 @@ const PATHS = {
   lock: "M6.5 11h11v8.5h-11zM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
   unlock: "M6.5 11h11v8.5h-11zM8.5 11V8a3.5 3.5 0 0 1 6.7-1.4",
   down: "M6 10l6 6 6-6",
+  album: "M7 7h13v13H7zM4 17V4h13M7 17l4-4 3.5 3.5L17 14l3 3",
+  info: "M12 4a8 8 0 1 1 0 16 8 8 0 0 1 0-16zM12 11v5M12 8v.01",
   photo: "M4 5h16v14H4zM4 16l5-5 4.5 4.5L16 13l4 4M15.5 9v.01",
   voice: "M12 4a2.5 2.5 0 0 1 2.5 2.5v5a2.5 2.5 0 0 1-5 0v-5A2.5 2.5 0 0 1 12 4zM6.5 11.5a5.5 5.5 0 0 0 11 0M12 17v3.5",
   file: "M7 3.5h6.5L18 8v12.5H7zM13.5 3.5V8H18",

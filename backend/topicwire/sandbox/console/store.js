@@ -1,22 +1,26 @@
-// What the console knows: chats, topics, the messages of opened threads. Knows neither page nor network.
+// What the console knows: people, chats with their topics, calls, faults. Knows neither page nor network.
 
-const KEPT_CALLS = 200;
+import { Threads } from "./threads.js";
+
+const KEPT_CALLS = 300;
+const TYPING_MILLISECONDS = 6000;
 
 export class Store extends EventTarget {
   people = new Map();
   chats = new Map();
   anonymous = 0;
   bot = null;
-  webhook = null;
+  bots = [];
   chatId = null;
   thread = null;
   as = null;
   linked = null;
-  typing = new Map();
-  bots = [];
   calls = [];
   faults = [];
-  #threads = new Map();
+  #threads = new Threads();
+  #typing = new Map();
+  #clock = { now: 0, heard: 0, driven: false };
+  #missed = null;
 
   get chat() {
     return this.chats.get(this.chatId);
@@ -26,27 +30,47 @@ export class Store extends EventTarget {
     return this.chat?.topics.find((topic) => topic.id === this.thread);
   }
 
+  /** The groups that there still are. */
+  get groups() {
+    return [...this.chats.values()].filter((chat) => !chat.migrated_to && !chat.deleted);
+  }
+
+  get key() {
+    return keyOf(this.chatId, this.thread);
+  }
+
   get messages() {
-    return this.#threads.get(this.#key(this.chatId, this.thread))?.messages ?? [];
+    return this.#threads.get(this.key)?.messages ?? [];
   }
 
   get hasMore() {
-    return this.#threads.get(this.#key(this.chatId, this.thread))?.more ?? false;
+    return this.#threads.get(this.key)?.more ?? false;
   }
 
   get isLoaded() {
-    return this.#threads.has(this.#key(this.chatId, this.thread));
+    return this.#threads.get(this.key) !== null;
   }
 
-  /** Who may be written as: the people who administer the chat. */
+  /** Who may be written as: the people in the chat, its leaders first. */
   get writers() {
-    const admins = this.chat?.members.filter((member) => ["creator", "administrator"].includes(member.status)) ?? [];
-    return admins.map((member) => this.people.get(member.id)).filter((person) => person.id !== this.bot.id);
+    const weight = (status) => ({ creator: 0, administrator: 1 })[status] ?? 2;
+    return (this.chat?.members ?? [])
+      .filter(({ id, status }) => isIn(status) && (id === this.anonymous || !this.people.get(id).is_bot))
+      .sort((one, other) => weight(one.status) - weight(other.status))
+      .map(({ id }) => this.people.get(id));
+  }
+
+  /** An anonymous administrator is nobody besides the people. */
+  get memberCount() {
+    return this.chat.members.filter(({ id, status }) => isIn(status) && id !== this.anonymous).length;
   }
 
   rank(personId) {
-    const status = this.chat?.members.find((member) => member.id === personId)?.status;
-    return { creator: "owner", administrator: "admin" }[status] ?? "";
+    return { creator: "owner", administrator: "admin" }[this.status(personId)] ?? "";
+  }
+
+  status(personId) {
+    return this.chat?.members.find((member) => member.id === personId)?.status ?? "left";
   }
 
   name(person) {
@@ -54,47 +78,82 @@ export class Store extends EventTarget {
     return [person.first_name, person.last_name].filter(Boolean).join(" ");
   }
 
+  unread(chat = this.chat) {
+    return chat?.topics.reduce((sum, topic) => sum + topic.unread, 0) ?? 0;
+  }
+
+  /** The sandbox's time in seconds, which need not be this machine's. */
+  now() {
+    return this.#clock.now + (this.#clock.driven ? 0 : (Date.now() - this.#clock.heard) / 1000);
+  }
+
+  get isDriven() {
+    return this.#clock.driven;
+  }
+
+  /** A state is on its way; what happens meanwhile is taken once more after it. */
+  expect() {
+    this.#missed = [];
+  }
+
   load(state) {
     this.people = new Map(state.people.map((person) => [person.id, person]));
     this.chats = new Map(state.chats.map((chat) => [chat.id, chat]));
     this.anonymous = state.anonymous;
     this.bot = state.bot;
-    this.webhook = state.webhook;
     this.bots = state.bots;
     this.faults = state.faults;
-    this.chatId = this.chats.get(this.chatId)?.migrated_to ?? this.chatId;
-    if (!this.chats.has(this.chatId)) this.chatId = state.chats[0]?.id ?? null;
-    if (!this.as) this.as = this.writers[0]?.id ?? null;
-    if (this.thread && !this.topic) this.thread = null;
+    this.#clock = { now: state.now, heard: Date.now(), driven: state.driven };
+    this.#settle();
+    const missed = this.#missed ?? [];
+    this.#missed = null;
+    missed.forEach((event) => this.#apply(event));
     this.changed();
   }
 
-  /** Threads read before the connection was lost may lack what happened since. */
-  forgetThreads() {
-    this.#threads.clear();
+  /** True while the open thread is neither known nor asked for. */
+  get isWanting() {
+    return this.thread !== null && !this.isLoaded && !this.#threads.isExpected(this.key);
   }
 
-  fill(chatId, thread, page) {
-    this.#threads.set(this.#key(chatId, thread), { messages: page.messages, more: page.more });
+  /** A thread's messages are asked for; the ticket goes with what is done about the answer. */
+  expectThread(chatId, thread) {
+    return this.#threads.expect(keyOf(chatId, thread));
+  }
+
+  giveUpThread(chatId, thread, ticket) {
+    this.#threads.giveUp(keyOf(chatId, thread), ticket);
+  }
+
+  fill(chatId, thread, page, ticket) {
+    this.#threads.fill(keyOf(chatId, thread), page, ticket);
     this.changed();
   }
 
   prepend(chatId, thread, page) {
-    const known = this.#threads.get(this.#key(chatId, thread));
-    if (!known) return;
-    known.messages = [...page.messages, ...known.messages];
-    known.more = page.more;
+    this.#threads.prepend(keyOf(chatId, thread), page);
     this.changed();
+  }
+
+  /** Threads read before the connection was lost may lack what happened since. */
+  forgetOtherThreads() {
+    this.#threads.forgetAllBut(this.key);
   }
 
   open(chatId, thread) {
     this.chatId = chatId;
     this.thread = thread;
+    this.#settle();
     this.changed();
   }
 
   showCalls(calls) {
     this.calls = calls.slice(-KEPT_CALLS);
+    this.changed();
+  }
+
+  showBots(bots) {
+    this.bots = bots;
     this.changed();
   }
 
@@ -110,56 +169,68 @@ export class Store extends EventTarget {
 
   /** Takes an event of the stream; true if the state has to be read anew. */
   take(event) {
-    const act = this[`_${event.type}`];
-    const stale = act ? act.call(this, event) === true : false;
+    this.#missed?.push(event);
+    const isStale = this.#apply(event);
     this.changed();
-    return stale;
+    return isStale;
   }
 
   changed() {
     this.dispatchEvent(new Event("change"));
   }
 
+  get someoneTypes() {
+    return this.#typing.size > 0;
+  }
+
+  isTyping(thread) {
+    const key = keyOf(this.chatId, thread);
+    if ((this.#typing.get(key) ?? 0) > Date.now()) return true;
+    this.#typing.delete(key);
+    return false;
+  }
+
+  /** Follows a group that moved, and leaves what is gone. */
+  #settle() {
+    while (this.chat?.migrated_to) this.chatId = this.chat.migrated_to;
+    if (!this.chat || this.chat.deleted) this.chatId = this.groups[0]?.id ?? null;
+    if (this.thread && !this.topic) this.thread = null;
+    if (!this.writers.some((person) => person.id === this.as)) this.as = this.writers[0]?.id ?? null;
+  }
+
+  #apply(event) {
+    const act = this[`_${event.type}`];
+    return act ? act.call(this, event) === true : false;
+  }
+
   _message(event) {
-    if (!this.people.has(event.message.from.id)) return true;
-    this.typing.delete(this.#key(event.chat, event.thread));
-    const known = this.#threads.get(this.#key(event.chat, event.thread));
-    if (known && !known.messages.some((message) => message.message_id === event.message.message_id)) {
-      known.messages.push(event.message);
-    }
-    return this.#putTopic(event, true);
+    const key = keyOf(event.chat, event.thread);
+    this.#typing.delete(key);
+    this.#threads.take(key, event);
+    return this.#putTopic(event, true) || !this.people.has(event.message.from.id);
   }
 
   _edited(event) {
-    const known = this.#threads.get(this.#key(event.chat, event.thread));
-    if (known) {
-      known.messages = known.messages.map((message) =>
-        message.message_id === event.message.message_id ? event.message : message,
-      );
-    }
+    this.#threads.take(keyOf(event.chat, event.thread), event);
     return this.#putTopic(event, false);
   }
 
   _deleted(event) {
-    const known = this.#threads.get(this.#key(event.chat, event.thread));
-    if (known) {
-      known.messages = known.messages.filter((message) => message.message_id !== event.message.message_id);
-    }
-    return this.#putTopic(event, false);
+    return this._edited(event);
   }
 
   _topic_deleted(event) {
     const chat = this.chats.get(event.chat);
     if (!chat) return true;
     chat.topics = chat.topics.filter((topic) => topic.id !== event.thread);
-    this.#threads.delete(this.#key(event.chat, event.thread));
-    if (this.chatId === event.chat && this.thread === event.thread) this.thread = null;
+    this.#threads.forget(keyOf(event.chat, event.thread));
+    this.#settle();
     return false;
   }
 
   _read(event) {
-    const topic = this.chats.get(event.chat)?.topics.find((each) => each.id === event.thread);
-    if (topic) topic.unread = 0;
+    const chat = this.chats.get(event.chat);
+    if (chat) chat.topics = chat.topics.map((topic) => (topic.id === event.thread ? { ...topic, unread: 0 } : topic));
   }
 
   _chat() {
@@ -168,37 +239,34 @@ export class Store extends EventTarget {
 
   _call(event) {
     this.calls = [...this.calls.slice(1 - KEPT_CALLS), event.call];
-    const chat = this.chats.get(event.chat);
-    if (chat?.budget && event.left !== null && event.call.bot === this.bot?.id) chat.budget.left = event.left;
+    const role = this.chats.get(event.chat)?.bots.find((bot) => bot.id === event.call.bot);
+    if (role && event.budget) role.budget = event.budget;
   }
 
   _faults(event) {
     this.faults = event.faults;
   }
 
-  _typing(event) {
-    const key = this.#key(event.chat, event.thread);
-    if (event.action === "cancel") this.typing.delete(key);
-    else this.typing.set(key, Date.now() + 5000);
+  _clock(event) {
+    this.#clock = { ...this.#clock, now: event.now, heard: Date.now() };
   }
 
-  isTyping(thread) {
-    return (this.typing.get(this.#key(this.chatId, thread)) ?? 0) > Date.now();
+  _typing(event) {
+    const key = keyOf(event.chat, event.thread);
+    if (event.action === "cancel") this.#typing.delete(key);
+    else this.#typing.set(key, Date.now() + TYPING_MILLISECONDS);
   }
 
   #putTopic(event, isNewest) {
     const chat = this.chats.get(event.chat);
     if (!chat || !event.topic) return !chat;
+    const others = chat.topics.filter((topic) => topic.id !== event.topic.id);
     const index = chat.topics.findIndex((topic) => topic.id === event.topic.id);
-    if (index < 0) chat.topics.unshift(event.topic);
-    else if (isNewest) {
-      chat.topics.splice(index, 1);
-      chat.topics.unshift(event.topic);
-    } else chat.topics[index] = event.topic;
+    others.splice(isNewest || index < 0 ? 0 : index, 0, event.topic);
+    chat.topics = others;
     return false;
   }
-
-  #key(chatId, thread) {
-    return `${chatId}/${thread}`;
-  }
 }
+
+export const keyOf = (chatId, thread) => `${chatId}/${thread}`;
+const isIn = (status) => status !== "left" && status !== "kicked";

@@ -61,6 +61,10 @@ const MEDIA = {
   audio: "🎵 Audio",
   video_note: "🎬 Video message",
   sticker: "Sticker",
+  contact: "👤 Contact",
+  poll: "📊 Poll",
+  venue: "📍 Place",
+  dice: "🎲 Dice",
   location: "📍 Location",
 };
 
@@ -71,6 +75,18 @@ export function summary(message) {
   const kind = Object.keys(MEDIA).find((each) => message[each]);
   const label = kind === "document" ? `📎 ${message.document.file_name}` : MEDIA[kind] ?? "Message";
   return message.caption ? `${label.split(" ")[0]} ${message.caption.replaceAll("\n", " ")}` : label;
+}
+
+const EMOJI = String.raw`\p{Extended_Pictographic}(?:\uFE0F|\p{Emoji_Modifier})?`;
+const JUMBO = new RegExp(String.raw`^(?:\p{RI}{2}|${EMOJI}(?:\u200D${EMOJI})*){1,3}$`, "u");
+
+/** Up to three emoji and nothing else; one of several parts counts as one. */
+export const isJumbo = (text) => JUMBO.test(text);
+
+/** A refusal in plain words where Telegram's own say little. */
+export function refusal(error) {
+  const plain = { TOPIC_CLOSED: "This topic is closed: only administrators can write here.", "message is too long": "That is too long: a message has at most 4096 characters." };
+  return plain[error] ?? error.charAt(0).toUpperCase() + error.slice(1) + (/[.!?]$/.test(error) ? "" : ".");
 }
 
 export function fileSize(bytes) {
