@@ -4,7 +4,6 @@ from asyncpg.exceptions import PostgresError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from topicwire.db import Database, shown
 from topicwire.errors import MisconfiguredError, TopicwireError
@@ -23,8 +22,10 @@ async def database(url: str) -> None:
     database = Database(url, pool_size=1)
     try:
         async with database.statement() as db:
-            migrated = (await db.execute(text("select to_regclass('alembic_version') is not null"))).scalar()
-    except (TopicwireError, SQLAlchemyError, PostgresError, OSError, ValueError) as error:
+            migrated = (
+                await db.execute(text("select to_regclass('alembic_version') is not null"))
+            ).scalar_one()
+    except (TopicwireError, PostgresError, OSError, ValueError) as error:
         raise MisconfiguredError(f"DATABASE_URL: {shown(url)} does not answer: {_cause(error)}") from error
     finally:
         await database.close()

@@ -292,15 +292,18 @@ async def add_recap(db: Connection, group_id: int, conversation_id: str) -> None
 
 _ADOPT = text(
     """
-    UPDATE outbox o SET group_id = g.id FROM conversations c JOIN groups g ON g.project_id = c.project_id
-    WHERE c.id = o.conversation_id AND o.state = 'accepted' AND o.group_id IS NULL
+    WITH adopted AS (
+      UPDATE outbox o SET group_id = g.id FROM conversations c JOIN groups g ON g.project_id = c.project_id
+      WHERE c.id = o.conversation_id AND o.state = 'accepted' AND o.group_id IS NULL RETURNING 1
+    )
+    SELECT count(*) FROM adopted
     """
 )
 
 
 async def adopt_unlinked(db: Connection) -> int:
     """Give what was written before a project had a group to its group; how many entries."""
-    return int((await db.execute(_ADOPT)).rowcount)
+    return int((await db.execute(_ADOPT)).scalar_one())
 
 
 _ASSIGN = text(
