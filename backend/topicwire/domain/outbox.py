@@ -96,12 +96,14 @@ class Entry(Struct, frozen=True):
 # One round trip and one commit for a turn's beginning: lock the lane, find the head, take a slot of
 # the budget and write down what is being sent. Both rows are locked, the lane first as everywhere:
 # what another worker has settled since this statement began is seen, and not said again. An entry
-# that only seems to be held by one settled meanwhile is found by that worker's next look.
+# that only seems to be held by one settled meanwhile is found by that worker's next look. Where there
+# is no entry the lane is not locked, because a lock is written to the disk like any change.
 _TAKE = text(
     f"""
     WITH lane AS MATERIALIZED (
       SELECT id, sending FROM groups WHERE id = :group AND (lease_until IS NULL OR lease_until <= now())
         AND (not_before IS NULL OR not_before <= now())
+        AND EXISTS (SELECT 1 FROM outbox WHERE group_id = :group AND state = 'accepted')
       FOR UPDATE
     ), head AS MATERIALIZED (
       SELECT o.id, o.kind, o.attempts, o.body, o.conversation_id, o.seq, lane.sending AS left_over,
