@@ -48,5 +48,4 @@ def _cause(error: BaseException) -> str:
     """What the system or the server said, in one line, without what the layers above made of it."""
     while isinstance(error, TopicwireError) and error.__cause__ is not None:
         error = error.__cause__
-    words = str(getattr(error, "orig", None) or error) or type(error).__name__
-    return words.splitlines()[0]
+    return (str(error) or type(error).__name__).splitlines()[0]
