@@ -141,7 +141,8 @@ class Entry(Struct, frozen=True):
 # One round trip and one commit for a turn's beginning: lock the lane, find the head, take a slot of
 # the budget and write down what is being sent. Both rows are locked, the lane first as everywhere:
 # what another worker has settled since this statement began is seen, and not said again. An entry
-# that only seems to be held by one settled meanwhile is found by that worker's next look.
+# that only seems to be held by one settled meanwhile is found by that worker's next look. Where there
+# is no entry the lane is not locked, because a lock is written to the disk like any change.
 #
 # Of nine turns five prefer what is HIGH, three what is NORMAL, one what is LOW; who finds nothing that
 # it prefers takes what there is. Between conversations goes who has waited longest since it was
@@ -160,6 +161,7 @@ _TAKE = text(
         END AS in_doubt
       FROM groups WHERE id = :group AND (lease_until IS NULL OR lease_until <= now())
         AND (not_before IS NULL OR not_before <= now())
+        AND EXISTS (SELECT 1 FROM outbox WHERE group_id = :group AND state = 'accepted')
       FOR UPDATE
     ), head AS MATERIALIZED (
       SELECT o.id, o.kind, o.attempts, o.alone, o.repeated, o.body, o.conversation_id, o.seq,
@@ -462,15 +464,18 @@ async def add_recap(db: Connection, group_id: int, conversation_id: str) -> None
 
 _ADOPT = text(
     """
-    UPDATE outbox o SET group_id = g.id FROM conversations c JOIN groups g ON g.project_id = c.project_id
-    WHERE c.id = o.conversation_id AND o.state = 'accepted' AND o.group_id IS NULL
+    WITH adopted AS (
+      UPDATE outbox o SET group_id = g.id FROM conversations c JOIN groups g ON g.project_id = c.project_id
+      WHERE c.id = o.conversation_id AND o.state = 'accepted' AND o.group_id IS NULL RETURNING 1
+    )
+    SELECT count(*) FROM adopted
     """
 )
 
 
 async def adopt_unlinked(db: Connection) -> int:
     """Give what was written before a project had a group to its group; how many entries."""
-    return int((await db.execute(_ADOPT)).rowcount)
+    return int((await db.execute(_ADOPT)).scalar_one())
 
 
 _ASSIGN = text(
