@@ -156,7 +156,7 @@ class Present(Struct, frozen=True):
 class Change(Struct, frozen=True, omit_defaults=True):
     """That a conversation has reached `rev`; the rest is what changed last, where that is known.
 
-    `revoked` is a hold that its visitor has given up.
+    `revoked` is a hold that its visitor has given up; `delay` is how many seconds the relay is behind.
     """
 
     conversation_id: str
@@ -164,6 +164,7 @@ class Change(Struct, frozen=True, omit_defaults=True):
     message: Message | None = None
     state: str | None = None
     revoked: str | None = None
+    delay: int | None = None
 
 
 def new_id() -> str:

@@ -431,6 +431,24 @@ async def due_groups(db: Connection) -> list[int]:
     return [row.id for row in await db.execute(_DUE_GROUPS)]
 
 
+_DELAYS = text(
+    """
+    SELECT o.conversation_id, ceil(extract(epoch FROM now() - min(o.created_at))
+      + greatest(0, coalesce(extract(epoch FROM max(g.not_before) - now()), 0)))::int AS delay
+    FROM outbox o LEFT JOIN groups g ON g.id = o.group_id
+    WHERE o.state = 'accepted' AND o.kind = 'message' AND o.conversation_id = ANY (:ids)
+      AND o.created_at < now() - interval '3 seconds'
+    GROUP BY o.conversation_id
+    """
+)
+
+
+async def delays(db: Connection, ids: Sequence[str]) -> dict[str, int]:
+    """How many seconds these conversations are behind, of those that are: waited, and sure to wait yet."""
+    found = await db.execute(_DELAYS, {"ids": list(ids)})
+    return {row.conversation_id: row.delay for row in found}
+
+
 _OF_OURS = text(
     "INSERT INTO outbox (group_id, kind, priority, body)"
     " VALUES (:group, :kind, :priority, CAST(:body AS jsonb))"
