@@ -43,6 +43,7 @@ groups = Table(
     Column("turns", Integer, nullable=False, server_default="0"),
     Column("calls", ARRAY(DateTime(timezone=True)), nullable=False, server_default="{}"),
     Column("trouble", Text),  # why the group refuses us, while it does
+    Column("trouble_since", DateTime(timezone=True)),
     Column("trouble_count", Integer, nullable=False, server_default="0"),
     # The topic that was asked for last and whose id nobody has told us yet.
     Column("asked_for", Text),  # the conversation
@@ -91,6 +92,18 @@ async def wake(db: Connection, *, bot_id: int, chat_id: int) -> int | None:
     )
     found = row.scalar_one_or_none()
     return None if found is None else int(found)
+
+
+async def suspend(db: Connection, *, bot_id: int, chat_id: int, trouble: str) -> None:
+    """A group has told that it will refuse us: do not try before the first look."""
+    await db.execute(
+        text(
+            "UPDATE groups SET trouble = :trouble, trouble_count = trouble_count + 1,"
+            " trouble_since = coalesce(trouble_since, now()), not_before = now() + interval '5 seconds'"
+            " WHERE bot_id = :bot AND chat_id = :chat AND project_id IS NOT NULL"
+        ),
+        {"bot": bot_id, "chat": chat_id, "trouble": trouble},
+    )
 
 
 async def ensure(db: Connection, *, bot_id: int, chat_id: int, title: str = "") -> int:

@@ -195,8 +195,8 @@ _TAKE = text(
           THEN ARRAY[head.id] END,
         calls = g.calls[cardinality(g.calls) - :keep + 1 : cardinality(g.calls)] || now()
       FROM lane LEFT JOIN head ON true WHERE g.id = lane.id AND (lane.must_look OR head.id IS NOT NULL)
-      RETURNING g.bot_id, g.chat_id, g.fence, g.calls, g.trouble, g.trouble_count, g.known_id,
-        g.doubts, g.ours
+      RETURNING g.bot_id, g.chat_id, g.fence, g.calls, g.trouble, g.trouble_since, g.trouble_count,
+        g.known_id, g.doubts, g.ours
     )
     SELECT head.*, claimed.*, now() AS now, lane.must_look, lane.lease_until IS NOT NULL AS taken_over,
       head.kind = 'message' AND coalesce((
@@ -230,7 +230,8 @@ async def take(
     if row is None:
         return None
     lane = Lane(
-        group_id, row.bot_id, row.chat_id, row.fence, row.calls[:-1], row.now, row.trouble, row.trouble_count,
+        group_id, row.bot_id, row.chat_id, row.fence, row.calls[:-1], row.now,
+        row.trouble, row.trouble_since, row.trouble_count,
         row.known_id, msgspec.convert(row.doubts, tuple[Doubt, ...]), row.ours, row.taken_over, row.behind,
     )  # fmt: skip
     if row.must_look:
@@ -429,6 +430,20 @@ _DUE_GROUPS = text(
 async def due_groups(db: Connection) -> list[int]:
     """The groups that have something to say and that nobody serves."""
     return [row.id for row in await db.execute(_DUE_GROUPS)]
+
+
+_WAITING = text(
+    """
+    SELECT count(*) AS messages, count(DISTINCT conversation_id) AS visitors FROM outbox
+    WHERE group_id = :group AND state = 'accepted' AND kind = 'message'
+    """
+)
+
+
+async def waiting(db: Connection, group_id: int) -> tuple[int, int]:
+    """How many messages of how many visitors wait in a group."""
+    row = (await db.execute(_WAITING, {"group": group_id})).one()
+    return row.messages, row.visitors
 
 
 _DELAYS = text(

@@ -21,7 +21,7 @@ from topicwire.domain.lanes import Lane, LaneLost
 from topicwire.domain.outbox import Entry
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
-from topicwire.relay import pacing
+from topicwire.relay import pacing, troubles
 from topicwire.relay.channel import Channel, Wording
 from topicwire.settings import Rate
 
@@ -147,9 +147,14 @@ class Turn(Held):
     async def relayed(self, message_id: int | None) -> float:
         """The entry was said as this message, or there was nothing to say."""
         pause = self.pause
-        changes = await self.persist(
-            lambda db: outbox.relayed(db, self.lane, self.batch, message_id=message_id, pause=pause)
-        )
+
+        async def settle(db: Connection) -> list[Change]:
+            changes = await outbox.relayed(db, self.lane, self.batch, message_id=message_id, pause=pause)
+            if self.lane.trouble is not None:
+                await troubles.note_end(db, self.lane, self.now)
+            return changes
+
+        changes = await (self.persist if self.lane.trouble is None else self.persist_all)(settle)
         metrics.messages_relayed.inc(len(changes))
         self.ring(changes)
         return pause
