@@ -147,13 +147,16 @@ async def link(db: Connection, group_id: int, project_id: str) -> None:
 async def move(db: Connection, *, bot_id: int, old_chat_id: int, new_chat_id: int) -> int | None:
     """Follow a group whose chat has another id now; the group's id, if it was ours and could be moved.
 
-    What we knew of the new chat, without a project to answer for, goes over to the group.
+    What we knew of the new chat, without a project to answer for, goes over to the group. The ids of
+    messages start again there: what was in doubt cannot be found any more, and is said again.
     """
     keys = {"new": new_chat_id, "old": old_chat_id, "bot": bot_id}
     await db.execute(_MERGE, keys)
+    await db.execute(_GIVE_UP_DOUBTS, keys)
     found = await db.execute(
         text(
-            "UPDATE groups SET chat_id = :new, not_before = NULL"
+            "UPDATE groups SET chat_id = :new, not_before = NULL, known_id = 0, ours = '{}',"
+            " doubts = '[]', doubt_due = NULL"
             " WHERE bot_id = :bot AND chat_id = :old AND NOT EXISTS ("
             "   SELECT 1 FROM groups other WHERE other.chat_id = :new AND ("
             "     other.bot_id = :bot OR (other.project_id IS NOT NULL AND groups.project_id IS NOT NULL)))"
@@ -174,6 +177,15 @@ _MERGE = text(
       RETURNING known.id, moving.id AS becomes
     )
     UPDATE outbox SET group_id = former.becomes FROM former WHERE outbox.group_id = former.id
+    """
+)
+
+
+_GIVE_UP_DOUBTS = text(
+    """
+    UPDATE outbox SET repeated = true
+    FROM groups g, jsonb_array_elements(g.doubts) d, jsonb_array_elements_text(d -> 'entries') entry
+    WHERE g.bot_id = :bot AND g.chat_id = :old AND outbox.id = entry::bigint
     """
 )
 
