@@ -37,7 +37,7 @@ def create(settings: Settings) -> Starlette:
     files = Files()
     routes = [
         WebSocketRoute("/v1/widget/ws", _visitor),
-        Route("/telegram/{bot_id:int}", _telegram, methods=["POST"]),
+        Route("/telegram/{bot_id}", _telegram, methods=["POST"]),
         Route("/healthz", _healthz),
         Route("/readyz", _readyz),
         Route("/metrics", _metrics),

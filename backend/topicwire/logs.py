@@ -30,7 +30,10 @@ def configure(level: str, fmt: str | None) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(processors=[_drop_internal, renderer], foreign_pre_chain=shared)
+        structlog.stdlib.ProcessorFormatter(
+            processors=[_drop_internal, structlog.processors.format_exc_info, renderer],
+            foreign_pre_chain=shared,
+        )
     )
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
 

@@ -124,7 +124,9 @@ async def test_a_code_works_once_and_for_an_hour(desk: Desk, db: Connection) -> 
 async def test_five_tries_an_hour_even_at_once(database: Database) -> None:
     async def try_once() -> bool:
         async with database.begin() as db:
-            return await projects.may_try_code(db, CHAT)
+            may = await projects.may_try_code(db, CHAT)
+            await projects.count_wrong_code(db, CHAT)
+            return may
 
     assert sum(await asyncio.gather(*(try_once() for _ in range(9)))) == 5
     async with database.begin() as db:

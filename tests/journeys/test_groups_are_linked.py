@@ -71,8 +71,31 @@ async def test_guessing_ends_after_five_tries(house: House) -> None:
     await group.write(None, f"/connect {made.link_code}")
     await eventually(lambda: _answers(group, 7), "the right one is answered")
     said = [text[:22] for text in await group.texts() if not text.startswith("/")]
-    assert sorted(said) == ["That were too many tri"] * 2 + ["This code is not valid"] * 5
-    assert said[-1] == "That were too many tri"
+    assert sorted(said) == ["This code is not valid"] * 5 + ["Those were too many wr"] * 2
+    assert said[-1] == "Those were too many wr"
+
+
+async def test_only_wrong_codes_of_administrators_count_as_tries(house: House) -> None:
+    """Neither a member who guesses nor an owner who mends things locks the group out."""
+    made, group = await house.provision("Shoes"), await _group(house, bot="member")
+    for number in range(6):
+        await group.write(None, f"/connect guess-{number}", by=LENA)
+        await group.write(None, f"/connect {made.link_code}")
+    await eventually(lambda: _answers(group, 12), "all are answered")
+    await group.set_bot("administrator")
+    await group.write(None, f"/connect {made.link_code}")
+    await _answered(group, LINKED)
+
+
+async def test_a_command_without_a_code_or_for_another_bot(house: House) -> None:
+    made, group = await house.provision("Shoes"), await _group(house)
+    await group.write(None, f"/connect@another_bot {made.link_code}")
+    await group.write(None, "/start")
+    await group.write(None, "/connect")
+    await _answered(group, "Please send the code with the command: /connect CODE.")
+    assert await _answers(group, 1)
+    await group.write(None, f"/connect@topicwire_sandbox_bot {made.link_code}")
+    await _answered(group, LINKED)
 
 
 async def test_what_is_missing_is_said_in_plain_words(house: House) -> None:
@@ -83,9 +106,10 @@ async def test_what_is_missing_is_said_in_plain_words(house: House) -> None:
     assert "forum mode: turn on Topics in the group's settings" in words
     assert "administrator rights: make the bot an administrator of the group" in words
     await group.set_forum(True)
-    await group.set_bot("administrator", rights=["can_delete_messages"])
+    await group.set_bot("administrator", rights=["can_manage_chat"])
     await group.write(None, f"/connect {made.link_code}")
-    await group.see("the right to manage topics: turn it on in the bot's administrator rights")
+    await group.see("the right to delete messages: turn it on in the bot's administrator rights")
+    assert "the right to manage topics: turn it on" in (await group.texts())[-1]
     await group.set_bot("administrator")
     await group.write(None, f"/connect {made.link_code}")
     await _answered(group, LINKED)

@@ -42,7 +42,7 @@ async def test_a_forged_update_is_not_found_and_not_stored(shop: Shop) -> None:
         of_the_stranger = secret(house.settings.secret_keys[0], stranger)
         for key, bot in (
             (None, BOT_ID), ("", BOT_ID), ("wrong", BOT_ID), (house.telegram.secret + "x", BOT_ID),
-            ("é", BOT_ID), (house.telegram.secret, stranger),
+            ("é", BOT_ID), (house.telegram.secret, stranger), ("right", int("9" * 4000)), ("right", -1),
             (of_the_stranger, stranger), (of_the_stranger, BOT_ID),
         ):  # fmt: skip
             answer = await deliver(house, forged, key=key, bot=bot)

@@ -88,6 +88,9 @@ class Quiet:
         await self._call("check_group")
         return GroupState("Group", trouble=self.trouble)
 
+    async def username(self) -> str:
+        return "topicwire_bot"
+
     async def is_admin(self, chat_id: int, user_id: int) -> bool:
         await self._call("is_admin")
         return True

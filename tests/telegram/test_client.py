@@ -425,7 +425,9 @@ async def test_a_vanished_reply_never_loses_the_message(api: FakeBotApi, channel
 async def test_creating_a_topic(api: FakeBotApi, channel: TelegramChannel) -> None:
     api.ok({"message_thread_id": 77})
     assert await channel.create_topic(CHAT, "Jo") == 77
-    assert api.asked == [("createForumTopic", {"chat_id": str(CHAT), "name": "Jo"})]
+    assert api.asked == [
+        ("createForumTopic", {"chat_id": str(CHAT), "name": "Jo", "icon_color": str(0xFB6F5F)})
+    ]
 
 
 async def test_calls_about_a_topic(api: FakeBotApi, channel: TelegramChannel) -> None:
@@ -469,7 +471,12 @@ async def test_what_is_no_answer_about_a_topic_is_raised(api: FakeBotApi, channe
 
 
 FORUM = {"id": CHAT, "type": "supergroup", "title": "Support", "is_forum": True}
-ADMIN = {"status": "administrator", "user": {"id": 42}, "can_manage_topics": True}
+ADMIN = {
+    "status": "administrator",
+    "user": {"id": 42},
+    "can_manage_topics": True,
+    "can_delete_messages": True,
+}
 
 
 @pytest.mark.parametrize(
@@ -478,7 +485,8 @@ ADMIN = {"status": "administrator", "user": {"id": 42}, "can_manage_topics": Tru
         (FORUM, ADMIN, []),
         (FORUM, {"status": "creator"}, []),
         (FORUM, {**ADMIN, "can_manage_topics": False}, ["the right to manage topics"]),
-        (FORUM, {"status": "administrator"}, ["the right to manage topics"]),
+        (FORUM, {**ADMIN, "can_delete_messages": False}, ["the right to delete messages"]),
+        (FORUM, {"status": "administrator"}, ["the right to manage topics", "the right to delete messages"]),
         (FORUM, {"status": "member"}, ["administrator rights"]),
         ({"id": CHAT, "title": "Support", "type": "group"}, {"status": "left"}, ["forum", "administrator"]),
         ({"id": CHAT, "title": "Support", "type": "channel"}, None, ["a group: this is a channel chat"]),

@@ -221,7 +221,12 @@ def test_topics_change(fields: dict[str, Any], change: TopicChanged | None) -> N
 @pytest.mark.parametrize("user", [555, None])
 def test_asking_for_a_link(text: str, code: str, topic: int | None, user: int | None) -> None:
     fields = {**(GENERAL if topic is None else {}), **(ANONYMOUS if user is None else {})}
-    assert event(text=text, **fields) == LinkAsked(CHAT, "Support", topic, 2001, user, code)
+    addressed = "relay_bot" if "@" in text else None
+    assert event(text=text, **fields) == LinkAsked(CHAT, "Support", topic, 2001, user, code, addressed)
+
+
+def test_asking_without_a_code() -> None:
+    assert event(text="/connect") == LinkAsked(CHAT, "Support", 77, 2001, 555, "")
 
 
 @pytest.mark.parametrize(
@@ -230,7 +235,6 @@ def test_asking_for_a_link(text: str, code: str, topic: int | None, user: int | 
         CHANNEL,
         {"from": {"id": 6, "is_bot": True}},
         {"chat": {"id": 555, "type": "private"}, **GENERAL},
-        {"text": "/connect"},
         {"text": "/start@relay_bot"},
     ],
 )
@@ -245,6 +249,13 @@ def test_an_edit_asks_for_nothing() -> None:
 @pytest.mark.parametrize("text", ["/help", "/starting prices", "/connected", "see /connect X", "/ start"])
 def test_other_commands_are_ordinary_words(text: str) -> None:
     assert wrote(text=text).text == Text(text)
+
+
+def test_half_a_character_does_not_make_a_message_disappear() -> None:
+    raw = update(text="Hello HALF").replace(b"HALF", b"\\ud83d")
+    found = decode(raw, bot_id=BOT).event
+    assert isinstance(found, Wrote)
+    assert found.text.text == "Hello \ufffd"
 
 
 @pytest.mark.parametrize(

@@ -199,14 +199,18 @@ async def use_code(db: Connection, code: str) -> None:
 
 
 async def may_try_code(db: Connection, chat_id: int) -> bool:
-    """Count a try of a chat to link itself; False beyond five an hour. Tries wait for one another."""
+    """Whether a chat may try a code; not after five wrong ones in an hour. Tries wait for one another."""
     await db.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"link:{chat_id}"}
     )
     await db.execute(text("DELETE FROM link_tries WHERE at < now() - interval '1 hour'"))
-    await db.execute(text("INSERT INTO link_tries (chat_id) VALUES (:chat)"), {"chat": chat_id})
     tries = await db.execute(text("SELECT count(*) FROM link_tries WHERE chat_id = :chat"), {"chat": chat_id})
-    return int(tries.scalar_one()) <= TRIES_PER_HOUR
+    return int(tries.scalar_one()) < TRIES_PER_HOUR
+
+
+async def count_wrong_code(db: Connection, chat_id: int) -> None:
+    """Somebody who may link a chat tried a code that is not valid."""
+    await db.execute(text("INSERT INTO link_tries (chat_id) VALUES (:chat)"), {"chat": chat_id})
 
 
 def _hash(code: str) -> bytes:

@@ -170,7 +170,8 @@ class TopicChanged(Struct, frozen=True, tag=True):
 class LinkAsked(Struct, frozen=True, tag=True):
     """Somebody wrote `/connect CODE`; `user_id` is None for the group's anonymous administrator.
 
-    `topic_id` is where they wrote it, None for the main thread.
+    `topic_id` is where they wrote it, None for the main thread; `code` is empty where none was sent.
+    `addressed` is the bot's name in `/connect@name`.
     """
 
     chat_id: int
@@ -179,6 +180,7 @@ class LinkAsked(Struct, frozen=True, tag=True):
     message_id: int
     user_id: int | None
     code: str
+    addressed: str | None = None
 
 
 class MembershipChanged(Struct, frozen=True, tag=True):
@@ -246,6 +248,9 @@ class Channel(Protocol):
 
     async def check_group(self, chat_id: int) -> GroupState:
         """Look at a group: its title, whether it is a forum, which of our rights are missing."""
+
+    async def username(self) -> str:
+        """The bot's name without the @, in lower case."""
 
     async def is_admin(self, chat_id: int, user_id: int) -> bool:
         """Whether a person is the creator or an administrator of the group."""

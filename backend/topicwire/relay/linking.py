@@ -18,7 +18,8 @@ from topicwire.jobs import Jobs
 from topicwire.relay.channel import Channel, ChannelError, ChatRefused, GroupState, LinkAsked
 
 NOT_ADMIN = "Only an administrator of this group can connect it. Please ask one to send the command."
-TOO_MANY = "That were too many tries. Please wait an hour and use a new code."
+NO_CODE = "Please send the code with the command: /connect CODE. Whoever made the project has the code."
+TOO_MANY = "Those were too many wrong codes. Please wait an hour and use a new code."
 BAD_CODE = (
     "This code is not valid: it may be mistyped, used already or older than an hour. Please make a new one."
 )
@@ -49,6 +50,9 @@ class Linking:
             return
         asked = msgspec.convert(body, LinkAsked)
         try:
+            if asked.addressed is not None and not await self._means_us(channel, asked.addressed):
+                await self._ignore(bot_id, update_id)
+                return
             admin = asked.user_id is None or await channel.is_admin(asked.chat_id, asked.user_id)
             state = await channel.check_group(asked.chat_id)
         except ChatRefused as error:
@@ -64,6 +68,14 @@ class Linking:
             await inbox.done(db, bot_id=bot_id, update_id=update_id)
         self.jobs.drain(group_id)
 
+    async def _means_us(self, channel: Channel, addressed: str) -> bool:
+        """Whether `/connect@addressed` is for this bot: a group may have several."""
+        return await channel.username() == addressed.casefold()
+
+    async def _ignore(self, bot_id: int, update_id: int) -> None:
+        async with self.db.begin() as db:
+            await inbox.done(db, bot_id=bot_id, update_id=update_id)
+
     async def _answer(
         self, db: Connection, bot_id: int, asked: LinkAsked, *, admin: bool, state: GroupState
     ) -> int:
@@ -77,12 +89,13 @@ class Linking:
 
 async def _link(db: Connection, group_id: int, asked: LinkAsked, *, admin: bool, state: GroupState) -> str:
     """Link the group if all is well; what to answer."""
+    if not admin or not asked.code:
+        return NO_CODE if admin else NOT_ADMIN
     if not await projects.may_try_code(db, asked.chat_id):
         return TOO_MANY
-    if not admin:
-        return NOT_ADMIN
     project = await projects.project_of_code(db, asked.code)
     if project is None:
+        await projects.count_wrong_code(db, asked.chat_id)
         return BAD_CODE
     if state.missing:
         return MISSING.format(items="\n".join(f"• {item}" for item in state.missing))

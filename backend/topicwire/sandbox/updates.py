@@ -135,20 +135,37 @@ class Feed:
 
     def _play(self, fault: Fault | None, update: Update) -> None:
         # Only a webhook's queues run beside each other: a poller gets updates in the order of their ids.
+        held_back = any(each.queue == update.queue for each in self._overtaken)
         if fault is not None and fault.kind == "update_reordered" and self.on_update is not None:
+            self._overtaken.append(update)
+            self._in_time(fault.delay)
+        elif held_back:
             self._overtaken.append(update)
         else:
             update.repeats = int(fault is not None and fault.kind == "update_duplicate")
             self._release(update)
+
+    def _in_time(self, seconds: float) -> None:
+        """Lets what is to be overtaken go after so long, even if nothing has come to overtake it."""
+
+        async def release() -> None:
+            await self._clock.sleep(seconds)
+            waiting, self._overtaken = self._overtaken, []
+            for overtaken in waiting:
+                self._release(overtaken)
+
+        self._keep(asyncio.ensure_future(release()))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
 
     def _later(self, seconds: float, kind: str, content: dict[str, Any], queue: int, expires: float) -> None:
         async def release() -> None:
             await self._clock.sleep(seconds)
             self._release(self._make(kind, content, queue, expires))
 
-        task = asyncio.ensure_future(release())
-        self._late.add(task)
-        task.add_done_callback(self._late.discard)
+        self._keep(asyncio.ensure_future(release()))
 
     def _release(self, update: Update) -> None:
         self.state.pending[update.id] = update

@@ -7,6 +7,7 @@ not take goes out plain, and one whose reply it does not find goes out without.
 
 import asyncio
 import json
+import zlib
 from typing import Any, Literal, TypeVar
 
 from aiogram import Bot
@@ -76,6 +77,7 @@ _STATUSES: tuple[tuple[type[TelegramAPIError], int], ...] = (
 )
 _NOTHING_SENT = (ClientConnectorError, ConnectionTimeoutError, InvalidURL)
 
+_COLOURS = (0x6FB9F0, 0xFFD67E, 0xCB86DB, 0x8EEE98, 0xFF93B2, 0xFB6F5F)  # all that there are (Bot API)
 _WHOSE: dict[str, Literal["ours", "theirs", "nobody's"]] = {
     "inline keyboard expected": "ours",
     "message can't be edited": "theirs",
@@ -104,6 +106,7 @@ class _Chat(BaseModel):
 class _Member(BaseModel):
     status: str
     can_manage_topics: bool | None = None
+    can_delete_messages: bool | None = None
 
 
 class _Me(BaseModel):
@@ -133,6 +136,7 @@ class _CreateForumTopic(TelegramMethod[_Topic]):
 
     chat_id: int
     name: str
+    icon_color: int
 
 
 class _Probe(TelegramMethod[Any]):
@@ -232,7 +236,9 @@ class TelegramChannel:
 
     async def create_topic(self, chat_id: int, name: str) -> int:
         """Create a topic and give its id."""
-        return (await self._call(_CreateForumTopic(chat_id=chat_id, name=name))).message_thread_id
+        return (
+            await self._call(_CreateForumTopic(chat_id=chat_id, name=name, icon_color=_colour(name)))
+        ).message_thread_id
 
     async def rename_topic(self, chat_id: int, topic_id: int, name: str) -> None:
         """Give a topic another name; an empty one is Rejected.
@@ -306,11 +312,16 @@ class TelegramChannel:
             missing.append("forum mode: turn on Topics in the group's settings")
             trouble.append("not_a_forum")
         if us.status not in ("administrator", "creator"):
-            missing.append("administrator rights: make the bot an administrator of the group")
+            missing.append(
+                "administrator rights: make the bot an administrator of the group, who may manage topics and"
+                " delete messages"
+            )
             trouble.append("kicked" if us.status in ("left", "kicked") else "rights")
-        elif us.status == "administrator" and not us.can_manage_topics:
+        if us.status == "administrator" and not us.can_manage_topics:
             missing.append("the right to manage topics: turn it on in the bot's administrator rights")
             trouble.append("rights")
+        if us.status == "administrator" and not us.can_delete_messages:  # the relay can do without
+            missing.append("the right to delete messages: turn it on in the bot's administrator rights")
         return GroupState(title, tuple(missing), next(iter(trouble), None))
 
     async def is_admin(self, chat_id: int, user_id: int) -> bool:
@@ -320,6 +331,10 @@ class TelegramChannel:
         except Rejected:  # a stranger: Telegram refuses to look up who was never there
             return False
         return member.status in ("administrator", "creator")
+
+    async def username(self) -> str:
+        """The bot's name without the @, in lower case."""
+        return (await self.get_me())[1].casefold()
 
     async def get_me(self) -> tuple[int, str]:
         """Give the bot's id and its username without the @."""
@@ -368,6 +383,11 @@ class TelegramChannel:
             refusal = Unknown("an answer without a result")
         refusal.args = (str(refusal).replace(self._bot.token, "<token>"),)
         raise refusal from None  # the cause carries the address, and that the token
+
+
+def _colour(name: str) -> int:
+    """One of the six colours of topics, always the same for a name, so that visitors can be told apart."""
+    return _COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)]
 
 
 def _message(chat_id: int, topic_id: int | None, text: Text, reply_to: int | None) -> _SendMessage:

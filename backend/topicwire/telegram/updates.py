@@ -34,7 +34,10 @@ Time = Annotated[int, Meta(ge=0, le=2**37)]
 
 _ABSENT = Raw(b"")
 
-_LINK = re.compile(r"/(?:connect|start)(?:@\w+)?(?:\s+(?P<code>\S+).*)?", re.IGNORECASE | re.DOTALL)
+_LINK = re.compile(
+    r"/(?P<command>connect|start)(?:@(?P<addressed>\w+))?(?:\s+(?P<code>\S+).*)?\s*",
+    re.IGNORECASE | re.DOTALL,
+)
 
 # field of a message -> what the visitor reads, and which part of it names it more closely
 _KINDS: tuple[tuple[str, str, str | None], ...] = (
@@ -191,7 +194,16 @@ def decode(raw: bytes, *, bot_id: int) -> Update:
     try:
         return _read(envelope, bot_id)
     except _NONSENSE:
-        return Update(envelope.update_id)
+        return _read_again(raw, envelope.update_id, bot_id)
+
+
+def _read_again(raw: bytes, number: int, bot_id: int) -> Update:
+    """Half a character, which JSON may hold and text may not, must not make a message disappear."""
+    try:
+        whole = json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-16", "surrogatepass")
+        return _read(_ENVELOPE.decode(whole.decode("utf-16", "replace").encode()), bot_id)
+    except (*_NONSENSE, ValueError):
+        return Update(number)
 
 
 def _number(raw: bytes) -> int:
@@ -230,7 +242,7 @@ def _message(message: _Message, raw: Raw, bot_id: int) -> Event | None:
     if author is None:
         return None
     if command := _LINK.fullmatch(message.text or ""):
-        return _link(message, command["code"])
+        return _link(message, command)
     text = _shown(message, raw)
     if message.topic_id is None or text is None:
         return None
@@ -301,13 +313,17 @@ def _author(message: _Message, bot_id: int) -> str | None:
     return None if sender.is_bot else _line(sender.first_name) or "Operator"
 
 
-def _link(message: _Message, code: str | None) -> LinkAsked | None:
+def _link(message: _Message, command: re.Match[str]) -> LinkAsked | None:
     """Only people and the group's own anonymous administrator may ask; a channel proves nothing."""
-    chat, behind = message.chat, message.sender_chat
-    if code is None or chat.id > 0 or (behind is not None and behind.id != chat.id):
+    chat, behind, code = message.chat, message.sender_chat, command["code"] or ""
+    if not code and command["command"].casefold() == "start":  # it has other uses
+        return None
+    if chat.id > 0 or (behind is not None and behind.id != chat.id):
         return None
     user_id = message.sender.id if message.sender and behind is None else None
-    return LinkAsked(chat.id, _line(chat.title), message.topic_id, message.message_id, user_id, code)
+    return LinkAsked(
+        chat.id, _line(chat.title), message.topic_id, message.message_id, user_id, code, command["addressed"]
+    )
 
 
 def _reply_to(message: _Message) -> int | None:

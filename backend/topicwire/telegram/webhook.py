@@ -29,6 +29,8 @@ from topicwire.telegram import updates
 HEADER = "X-Telegram-Bot-Api-Secret-Token"
 VERSION = 1  # of the secret's derivation; raising it changes every secret
 
+LONGEST_ID = 20  # digits of a bot's id
+
 log = structlog.get_logger()
 
 
@@ -47,7 +49,8 @@ class Webhook:
 
     async def receive(self, request: Request) -> Response:
         """`POST /telegram/{bot_id}`."""
-        bot_id = int(request.path_params["bot_id"])
+        name = request.path_params["bot_id"]
+        bot_id = int(name) if name.isdecimal() and len(name) <= LONGEST_ID else 0
         if not self._right(bot_id, request.headers.get(HEADER, "")):
             metrics.webhooks_refused.inc()
             return Response(status_code=404)

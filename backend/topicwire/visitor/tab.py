@@ -35,6 +35,7 @@ from topicwire.visitor.tokens import Grip
 LARGEST_INBOX = 64  # frames
 MOST_CHANGES = 16  # heard while the tab was busy; beyond, it reads for itself
 MOST_BAD_FRAMES = 20
+MOST_REFUSED_FRAMES = 1000  # far more than a client sends that waits when it is told to
 RETRY_AFTER = 2  # seconds
 RESTARTING, BROKEN = 1012, 1011
 
@@ -65,7 +66,7 @@ class Tab:
 
     __slots__ = (
         "_acked", "_bad", "_changes", "_delay", "_desk", "_details", "_gate", "_gone", "_grip", "_inbox",
-        "_project", "_state", "_task", "_websocket", "_welcomed", "cursor", "exists",
+        "_project", "_refused", "_state", "_task", "_websocket", "_welcomed", "cursor", "exists",
     )  # fmt: skip
 
     def __init__(self, websocket: WebSocket, desk: Desk, project: Project, grip: Grip) -> None:
@@ -83,6 +84,7 @@ class Tab:
         self._acked: list[int] = []  # own messages above the cursor: the tab had an ack for these
         self._gate: Gate | None = None
         self._bad = 0
+        self._refused = 0
         self._welcomed = False
         self._gone = False
         self._task: asyncio.Task[None] | None = None
@@ -181,6 +183,10 @@ class Tab:
         if refused.code in ("bad_frame", "unknown_type"):
             self._bad += 1
             if self._bad > MOST_BAD_FRAMES:
+                raise Closed(protocol.TOO_MANY)
+        elif refused.code == "rate_limited":
+            self._refused += 1
+            if self._refused > MOST_REFUSED_FRAMES:
                 raise Closed(protocol.TOO_MANY)
         if refused.code in ("rate_limited", "unavailable") and refused.retry_after is None:
             refused.retry_after = RETRY_AFTER
