@@ -16,6 +16,7 @@ from topicwire.db import Database
 from topicwire.domain import groups, installation, projects
 from topicwire.errors import MisconfiguredError
 from topicwire.jobs import Jobs
+from topicwire.mail import Mailer, Nowhere, Smtp, Terminal
 from topicwire.notifier import Notifier
 from topicwire.ratelimit import Budget, Limiter
 from topicwire.relay.janitor import Janitor
@@ -146,6 +147,13 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
         await redis.aclose()
         if bot is not None:
             await bot.close()
+
+
+def mailer(settings: Settings) -> Mailer:
+    """Whoever carries our mail: a server, or the terminal where nobody else can see it, or nobody."""
+    if settings.smtp is not None and settings.mail_from is not None:
+        return Smtp(settings.smtp, settings.mail_from)
+    return Terminal() if settings.local else Nowhere()
 
 
 class Provisioned(Struct, frozen=True):
