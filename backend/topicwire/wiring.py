@@ -21,6 +21,7 @@ from topicwire.notifier import Notifier
 from topicwire.ratelimit import Budget, Limiter
 from topicwire.relay.janitor import Janitor
 from topicwire.relay.linking import Linking, connect
+from topicwire.relay.owners import Owners
 from topicwire.relay.to_operator import ToOperator
 from topicwire.services import Services
 from topicwire.settings import Settings
@@ -107,6 +108,7 @@ class Worker:
     to_operator: ToOperator
     linking: Linking
     janitor: Janitor
+    owners: Owners
     bot: Any
     holder: str
 
@@ -140,6 +142,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
                 ),
                 linking=Linking(db=shared.db, channel=channels.get, jobs=shared.jobs),
                 janitor=Janitor(db=shared.db, jobs=shared.jobs),
+                owners=Owners(db=shared.db, mailer=mailer(settings), address=settings.public_url),
                 bot=bot,
                 holder=holder,
             )
