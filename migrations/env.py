@@ -11,6 +11,7 @@ from sqlalchemy.pool import NullPool
 from topicwire.db import metadata
 from topicwire.domain import (
     accounts,
+    alarms,
     conversations,
     groups,
     holds,
@@ -22,7 +23,7 @@ from topicwire.domain import (
 )
 
 # Importing the nouns is what fills the metadata.
-NOUNS = (accounts, conversations, groups, holds, inbox, installation, outbox, projects, topics)
+NOUNS = (accounts, alarms, conversations, groups, holds, inbox, installation, outbox, projects, topics)
 LOCK = 7_120_314  # any number; two migrations at once wait for one another
 
 

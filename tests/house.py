@@ -25,6 +25,7 @@ from sqlalchemy import text
 from tests.journeys.operators import Operators
 from tests.journeys.telegram import TOKEN, Telegram
 from tests.journeys.visitor import Visitor
+from tests.mailbox import Mailbox
 from topicwire import jobs, notifier, settings, wiring
 from topicwire.background import end
 from topicwire.children import GO
@@ -43,12 +44,15 @@ _AGE_GROUPS = """
       lease_until = lease_until - make_interval(secs => :seconds),
       not_before = not_before - make_interval(secs => :seconds)
 """
+_AGE_TROUBLES = "UPDATE groups SET trouble_since = trouble_since - make_interval(secs => :seconds)"
+_AGE_ALARMS = "UPDATE alarms SET not_before = not_before - make_interval(secs => :seconds)"
 _AGE_OUTBOX = "UPDATE outbox SET not_before = not_before - make_interval(secs => :seconds)"
 
 T = TypeVar("T")
 
 SECRET_KEY = "a secret of the tests that is long enough"
 METRICS_TOKEN = "metrics of the tests"
+OWNER = "owner@example.com"
 GLANCE = 0.02  # seconds between two looks at a condition
 PATIENCE = 20.0  # seconds; on a busy machine a start takes long
 
@@ -120,6 +124,7 @@ class House:
         self.folder = folder
         self.servers = servers
         self.telegram = Telegram()
+        self.mailbox = Mailbox()
         self.port = free_port()
         self.environment = {
             "DATABASE_URL": database_url,
@@ -155,6 +160,8 @@ class House:
 
     async def open(self) -> None:
         """Start everything; returns when all parts are ready."""
+        await self.mailbox.open()
+        self.environment |= {"SMTP_URL": self.mailbox.url, "MAIL_FROM": "Topicwire <support@shop.example>"}
         self._run("web", {})
         self._run("worker", {})
         await self.ready()
@@ -170,6 +177,7 @@ class House:
         await asyncio.gather(*(process.stop() for process in self.processes))
         await self.http.aclose()
         await self.database.close()
+        self.mailbox.close()
         for log in sorted(self.folder.glob("*.log")):
             surprises = [line for line in log.read_text().splitlines() if _is_surprise(line)]
             assert not surprises, f"{log.name}: {surprises[0][:3000]}"
@@ -185,11 +193,11 @@ class House:
             chat_id=operators.chat,
             origins=origins,
         )
-        return Shop(self, f"Shop {self.shops}", made, operators)
+        return Shop(self, f"Shop {self.shops}", made, operators, f"owner{self.shops}@example.com")
 
     async def provision(self, name: str) -> wiring.Provisioned:
         """A project without a group, and the code that links one."""
-        return await wiring.provision(self.settings, owner="owner@example.com", name=name, chat_id=None)
+        return await wiring.provision(self.settings, owner=OWNER, name=name, chat_id=None)
 
     async def link_code(self, project_id: str) -> str:
         """One more code that links a group to a project."""
@@ -258,9 +266,9 @@ class House:
             await db.execute(text("UPDATE leases SET until = now() WHERE until > now()"))
 
     async def let_time_pass(self, seconds: float) -> None:
-        """Put the clock forward for everything that waits: pauses, leases, topics that were asked for."""
+        """Put the clock forward for everything that waits: pauses, leases, asked topics, mails to owners."""
         async with self.database.begin() as db:
-            for change in (_AGE_GROUPS, _AGE_OUTBOX):
+            for change in (_AGE_GROUPS, _AGE_TROUBLES, _AGE_ALARMS, _AGE_OUTBOX):
                 await db.execute(text(change), {"seconds": seconds})
 
     @asynccontextmanager
@@ -327,8 +335,11 @@ class House:
 class Shop:
     """One project, its group, and the people in both."""
 
-    def __init__(self, house: House, name: str, made: wiring.Provisioned, operators: Operators) -> None:
+    def __init__(
+        self, house: House, name: str, made: wiring.Provisioned, operators: Operators, owner: str = OWNER
+    ) -> None:
         self.house = house
+        self.owner = owner
         self.name = name
         self.key = made.key
         self.project_id = made.id

@@ -6,9 +6,14 @@ from typing import Any
 import pytest
 
 from topicwire.errors import MisconfiguredError
-from topicwire.settings import Limit, Rate, is_loopback, read
+from topicwire.settings import Limit, Rate, SmtpServer, is_loopback, read
 
 TOKEN = "123456:AAE_x-1"
+MAIL_FROM = {"MAIL_FROM": "support@example.com"}
+
+
+def _smtp(**fields: Any) -> SmtpServer:
+    return SmtpServer(host="mail.example", **fields)
 
 
 def test_nothing_needs_to_be_set() -> None:
@@ -48,6 +53,17 @@ def test_nothing_needs_to_be_set() -> None:
         ({"LIMIT_DASHBOARD": "1/86400"}, "limit_dashboard", Limit(1, 86400)),
         ({"LIMIT_CONVERSATION": "off"}, "limit_address", None),
         ({"LIMIT_CONVERSATION": "off", "LIMIT_ADDRESS": "5/1"}, "limit_address", Limit(5, 1)),
+        ({}, "smtp", None),
+        ({"SMTP_URL": "smtp://mail.example", **MAIL_FROM}, "smtp", _smtp(port=587, tls=False)),
+        ({"SMTP_URL": "smtps://mail.example/", **MAIL_FROM}, "smtp", _smtp(port=465, tls=True)),
+        ({"SMTP_URL": "smtp://mail.example:25", **MAIL_FROM}, "smtp", _smtp(port=25, tls=False)),
+        (
+            {"SMTP_URL": "smtp://me%40shop.example:p%2F%3A%C3%A4@mail.example:587", **MAIL_FROM},
+            "smtp",
+            _smtp(port=587, tls=False, user="me@shop.example", password="p/:ä"),
+        ),
+        (MAIL_FROM, "mail_from", "support@example.com"),
+        ({"MAIL_FROM": "Möbel <a.b+c@shop.example>"}, "mail_from", "Möbel <a.b+c@shop.example>"),
         ({"LOG_LEVEL": "DEBUG"}, "log_level", "debug"),
         ({"HOST": "0.0.0.0"}, "local", False),  # noqa: S104 - that this is told apart is the point
         ({"PUBLIC_URL": "https://chat.example.com"}, "local", False),
@@ -92,6 +108,23 @@ def test_a_variable_is_read(environ: dict[str, str], field: str, value: Any) -> 
         ("LIMIT_DASHBOARD", "30/nan"),
         ("LIMIT_DASHBOARD", "none"),
         ("LIMIT_ADDRESS", "9999999/1"),
+        ("SMTP_URL", "mail.example"),
+        ("SMTP_URL", "http://mail.example"),
+        ("SMTP_URL", "smtp://"),
+        ("SMTP_URL", "smtp://mail.example:0"),
+        ("SMTP_URL", "smtp://mail.example:many"),
+        ("SMTP_URL", "smtp://me@mail.example"),
+        ("SMTP_URL", "smtp://:secret-word@mail.example"),
+        ("SMTP_URL", "smtp://me:secret-word/x@mail.example"),
+        ("SMTP_URL", "smtp://me:secret-word#x@mail.example"),
+        ("SMTP_URL", "smtp://[me:secret-word@mail.example"),
+        ("SMTP_URL", "smtp://mail.example?tls=no"),
+        ("MAIL_FROM", "support"),
+        ("MAIL_FROM", "@example.com"),
+        ("MAIL_FROM", "Support <support@example.com"),
+        ("MAIL_FROM", "a@example.com, b@example.com"),
+        ("MAIL_FROM", "Shop, Inc <a@example.com>"),
+        ("MAIL_FROM", "Shop\r\nBcc: x@example.com <a@example.com>"),
         ("RELAY_LANES", "0"),
         ("RELAY_LANES", "-1"),
         ("LOG_LEVEL", "loud"),
@@ -102,6 +135,18 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str) -
     with pytest.raises(MisconfiguredError, match=rf"^{name}: ") as refused:
         read({name: value})
     assert "\n" not in str(refused.value)
+    assert "secret-word" not in str(refused.value)
+    assert "secret-word" not in repr(refused.value.__cause__)
+
+
+def test_mail_needs_a_sender() -> None:
+    with pytest.raises(MisconfiguredError, match=r"^MAIL_FROM: needed with SMTP_URL"):
+        read({"SMTP_URL": "smtp://mail.example"})
+
+
+def test_a_password_is_not_shown() -> None:
+    settings = read({"SMTP_URL": "smtp://me:secret-word@mail.example", **MAIL_FROM})
+    assert "secret-word" not in repr(settings)
 
 
 @pytest.mark.parametrize("name", ["database", "redis"])

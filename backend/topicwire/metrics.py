@@ -25,3 +25,4 @@ limit_exceeded = Counter(
 limit_unchecked = Counter(
     "topicwire_limit_unchecked", "What came while Redis was away: no limit was asked", ["policy"]
 )
+mails = Counter("topicwire_mails", "Mails to owners, by what became of them", ["outcome"])

@@ -7,15 +7,17 @@ Every variable of the README's table has one field here. A value that cannot be 
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.utils import parseaddr
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from topicwire.errors import MisconfiguredError
 
 DATABASE_SCHEMES = ("postgresql", "postgres")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
+SMTP_PORTS = {"smtp": 587, "smtps": 465}  # where mail is handed in, by scheme
 MOST_BURST = 1_000_000
 SHORTEST_REFILL, LONGEST_REFILL = 0.001, 86400.0  # seconds
 
@@ -46,6 +48,17 @@ class Limit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SmtpServer:
+    """Where mail is handed in; `tls` from the first byte on, `user` and `password` both or neither."""
+
+    host: str
+    port: int
+    tls: bool
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the environment says; see the README for the meaning of each variable."""
 
@@ -67,6 +80,8 @@ class Settings:
     limit_sign_in: Limit | None
     limit_dashboard: Limit | None
     limit_address: Limit | None
+    smtp: SmtpServer | None
+    mail_from: str | None  # never None where `smtp` is not
     metrics_token: str | None
     log_level: str
     log_format: str | None
@@ -112,6 +127,10 @@ def read(environ: Mapping[str, str]) -> Settings:
     public_url = _take(env, "PUBLIC_URL", _http_url, f"http://{shown}:{port}")
     api_url = _take(env, "TELEGRAM_API_URL", _http_url, "https://api.telegram.org")
     limit_conversation = _take(env, "LIMIT_CONVERSATION", _limit, Limit(8, 8))
+    smtp = _take(env, "SMTP_URL", _smtp_server, None)
+    mail_from = _take(env, "MAIL_FROM", _sender, None)
+    if smtp is not None and mail_from is None:
+        raise MisconfiguredError("MAIL_FROM: needed with SMTP_URL, like support@example.com")
     return Settings(
         host=host,
         port=port,
@@ -134,6 +153,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         limit_dashboard=_take(env, "LIMIT_DASHBOARD", _limit, Limit(30, 2)),
         # Who lets a visitor write at any speed lets one machine play any number of visitors.
         limit_address=_take(env, "LIMIT_ADDRESS", _limit, limit_conversation and Limit(30, 10)),
+        smtp=smtp,
+        mail_from=mail_from,
         metrics_token=env.get("METRICS_TOKEN"),
         log_level=_take(env, "LOG_LEVEL", _one_of("debug", "info", "warning", "error"), "info"),
         log_format=_take(env, "LOG_FORMAT", _one_of("console", "json"), None),
@@ -188,6 +209,48 @@ def _redis_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in REDIS_SCHEMES or not (parts.hostname or parts.path) or parts.port == 0:
         raise ValueError("expected an address like redis://host:6379/0")
+    return value
+
+
+_SMTP_EXAMPLE = (
+    "expected an address like smtp://user:password@host:587 or smtps://user:password@host,"
+    " with / ? # % @ in user and password written as %2F %3F %23 %25 %40"
+)
+
+
+def _smtp_server(value: str) -> SmtpServer:
+    """Its errors do not repeat the value, which may hold a password."""
+    try:
+        parts = urlsplit(value)
+        port = SMTP_PORTS[parts.scheme] if parts.port is None else parts.port
+    except (KeyError, ValueError):
+        raise ValueError(_SMTP_EXAMPLE) from None
+    both_or_neither = bool(parts.username) == bool(parts.password)
+    if (
+        not (parts.hostname and port and both_or_neither)
+        or parts.path.strip("/") + parts.query + parts.fragment
+    ):
+        raise ValueError(_SMTP_EXAMPLE)
+    return SmtpServer(
+        host=parts.hostname,
+        port=port,
+        tls=parts.scheme == "smtps",
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+    )
+
+
+def _sender(value: str) -> str:
+    _, address = parseaddr(value)
+    alone = value == address or value.endswith(f" <{address}>")
+    if (
+        not alone
+        or not re.fullmatch(r"[^@\s<>()\[\],;:\\\"]+@[A-Za-z0-9.-]+", address)
+        or not value.isprintable()
+    ):
+        raise ValueError(
+            f"{value!r} is not an address like support@example.com or Support <support@example.com>"
+        )
     return value
 
 

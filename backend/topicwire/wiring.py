@@ -16,10 +16,12 @@ from topicwire.db import Database
 from topicwire.domain import groups, installation, projects
 from topicwire.errors import MisconfiguredError
 from topicwire.jobs import Jobs
+from topicwire.mail import Mailer, Nowhere, Smtp, Terminal
 from topicwire.notifier import Notifier
 from topicwire.ratelimit import Budget, Limiter
 from topicwire.relay.janitor import Janitor
 from topicwire.relay.linking import Linking, connect
+from topicwire.relay.owners import Owners
 from topicwire.relay.to_operator import ToOperator
 from topicwire.services import Services
 from topicwire.settings import Settings
@@ -106,6 +108,7 @@ class Worker:
     to_operator: ToOperator
     linking: Linking
     janitor: Janitor
+    owners: Owners
     bot: Any
     holder: str
 
@@ -139,6 +142,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
                 ),
                 linking=Linking(db=shared.db, channel=channels.get, jobs=shared.jobs),
                 janitor=Janitor(db=shared.db, jobs=shared.jobs),
+                owners=Owners(db=shared.db, mailer=mailer(settings), address=settings.public_url),
                 bot=bot,
                 holder=holder,
             )
@@ -146,6 +150,13 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
         await redis.aclose()
         if bot is not None:
             await bot.close()
+
+
+def mailer(settings: Settings) -> Mailer:
+    """Whoever carries our mail: a server, or the terminal where nobody else can see it, or nobody."""
+    if settings.smtp is not None and settings.mail_from is not None:
+        return Smtp(settings.smtp, settings.mail_from)
+    return Terminal() if settings.local else Nowhere()
 
 
 class Provisioned(Struct, frozen=True):

@@ -205,6 +205,26 @@ async def test_typing_is_shown_only_in_an_open_topic_of_a_living_group(desk: Des
     assert await groups.topic_of(db, "ann") is None
 
 
+async def test_an_idle_group_that_may_be_mended_is_believed(desk: Desk, db: Connection) -> None:
+    """Where nothing waits no call would show that it is."""
+    await groups.suspend(db, bot_id=BOT, chat_id=CHAT, trouble="kicked")
+    assert await groups.wake(db, bot_id=BOT, chat_id=CHAT) == desk.group_id
+    row = (await db.execute(_TROUBLE)).one()
+    assert tuple(row) == (None, None, 0, None)
+
+
+async def test_a_group_for_which_something_waits_is_looked_at_first(desk: Desk, db: Connection) -> None:
+    await desk.say("hello")
+    await groups.suspend(db, bot_id=BOT, chat_id=CHAT, trouble="kicked")
+    assert await groups.wake(db, bot_id=BOT, chat_id=CHAT) == desk.group_id
+    row = (await db.execute(_TROUBLE)).one()
+    assert (row.trouble, row.trouble_count, row.not_before) == ("kicked", 1, None)
+    assert row.trouble_since is not None
+
+
+_TROUBLE = text("SELECT trouble, trouble_since, trouble_count, not_before FROM groups")
+
+
 async def test_an_update_is_taken_once(database: Database) -> None:
     async def take() -> bool:
         async with database.begin() as db:

@@ -6,6 +6,7 @@ from typing import Any
 
 from topicwire.doctor.bot_api import Answer
 from topicwire.doctor.findings import Finding, note, ok, wrong
+from topicwire.relay.mending import remedy
 from topicwire.settings import Settings
 
 MANY = 100  # updates that wait: more than a busy moment's
@@ -27,7 +28,7 @@ def token(me: Answer) -> Finding:
         return wrong(
             "token",
             f"Telegram refuses TELEGRAM_BOT_TOKEN: {me.description}",
-            "copy it from @BotFather again (/mybots, API Token)",
+            remedy("token").mend,
         )
     if me.result.get("can_join_groups") is False:
         return wrong(

@@ -7,6 +7,7 @@ from topicwire.db import Database
 from topicwire.doctor import bot, groups, servers
 from topicwire.doctor.bot_api import Answer, BotApi, NoAnswer, speaking
 from topicwire.doctor.findings import Finding, State, note, wrong
+from topicwire.relay.mending import MEND_THE_WAY
 from topicwire.settings import Settings
 
 
@@ -51,7 +52,7 @@ def _silence(known: Settings, sandbox: bool, error: NoAnswer) -> Finding:
     return wrong(
         "telegram",
         f"{known.telegram_api_url} does not answer: {error}",
-        "look at this machine's way to the internet (firewall, DNS), or correct TELEGRAM_API_URL",
+        MEND_THE_WAY,
     )
 
 

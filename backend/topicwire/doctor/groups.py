@@ -9,15 +9,12 @@ from topicwire.db import Connection
 from topicwire.doctor.bot_api import BotApi
 from topicwire.doctor.findings import Finding, note, ok, wrong
 from topicwire.relay.channel import ChatMoved, ChatRefused
+from topicwire.relay.mending import RIGHTS as WORDS_OF_RIGHTS
+from topicwire.relay.mending import remedy
 from topicwire.telegram.failures import meaning
 
 # What the relay uses; it pins nothing.
 RIGHTS = {"can_manage_topics": "Manage topics", "can_delete_messages": "Delete messages"}
-_MEND = {
-    "kicked": "add the bot to the group again, as administrator",
-    "chat_gone": "the group was deleted, or belongs to another bot: link one with /connect",
-    "token": "see the token above",
-}
 
 _LINKED = text(
     "SELECT g.bot_id, g.chat_id, g.title, g.trouble, p.name AS project FROM groups g"
@@ -43,7 +40,7 @@ async def look(api: BotApi, bot_id: int, group: Mapping[str, Any]) -> list[Findi
             wrong(
                 what,
                 f"linked through another bot (id {group['bot_id']}), whose token is not set",
-                "set that bot's TELEGRAM_BOT_TOKEN, or add this bot and send /connect again",
+                remedy("no_bot").mend,
             )
         ]
     chat = await api.call("getChat", {"chat_id": group["chat_id"]})
@@ -68,20 +65,15 @@ def _refused(what: str, status: int, description: str) -> Finding:
             what, f"has become a supergroup with id {refusal.chat_id}", "start a worker, which follows"
         )
     reason = refusal.reason if isinstance(refusal, ChatRefused) else ""
-    return wrong(
-        what, f"cannot be reached: {description}", _MEND.get(reason, "look at the group in Telegram")
-    )
+    mend = "see the token above" if reason == "token" else remedy(reason).mend
+    return wrong(what, f"cannot be reached: {description}", mend)
 
 
 def _kind(what: str, chat: Mapping[str, Any]) -> list[Finding]:
     if chat.get("type") in ("channel", "private"):
         return [wrong(what, f"is a {chat['type']} chat", "link a group with topics: send /connect there")]
     if not chat.get("is_forum"):
-        return [
-            wrong(
-                what, "topics are off, so no visitor can have one", "turn on Topics in the group's settings"
-            )
-        ]
+        return [wrong(what, *remedy("not_a_forum"))]
     return []
 
 
@@ -93,7 +85,7 @@ def _rights(what: str, us: Mapping[str, Any]) -> list[Finding]:
             wrong(
                 what,
                 f"the bot is no administrator ({us.get('status')}) and hears nothing",
-                f"make it one, with the rights {' and '.join(RIGHTS.values())}",
+                f"make it one, with the rights {WORDS_OF_RIGHTS}",
             )
         ]
     return [

@@ -81,15 +81,26 @@ async def topic_of(db: Connection, conversation_id: str) -> Topic | None:
     return None if row is None else Topic(row.bot_id, row.chat_id, row.topic_id)
 
 
-async def wake(db: Connection, *, bot_id: int, chat_id: int) -> int | None:
-    """End the pause of a group that may have been mended; its id, if we know the group."""
-    row = await db.execute(
-        text(
-            "UPDATE groups SET not_before = NULL WHERE bot_id = :bot AND chat_id = :chat"
-            " AND trouble IS NOT NULL RETURNING id"
-        ),
-        {"bot": bot_id, "chat": chat_id},
+_WAKE = text(
+    """
+    WITH woken AS (
+      SELECT id, EXISTS (SELECT 1 FROM outbox o WHERE o.group_id = g.id AND o.state = 'accepted') AS waits
+      FROM groups g WHERE bot_id = :bot AND chat_id = :chat AND trouble IS NOT NULL FOR UPDATE
     )
+    UPDATE groups g SET not_before = NULL, trouble = CASE WHEN waits THEN trouble END,
+      trouble_since = CASE WHEN waits THEN trouble_since END,
+      trouble_count = CASE WHEN waits THEN trouble_count ELSE 0 END
+    FROM woken WHERE g.id = woken.id RETURNING g.id
+    """
+)
+
+
+async def wake(db: Connection, *, bot_id: int, chat_id: int) -> int | None:
+    """End the pause of a group that may have been mended; its id, if we know the group.
+
+    Where nothing waits no call would show that it is: it is believed until the next one.
+    """
+    row = await db.execute(_WAKE, {"bot": bot_id, "chat": chat_id})
     found = row.scalar_one_or_none()
     return None if found is None else int(found)
 
