@@ -5,6 +5,7 @@ than expected loses the decoration, never the message. A text that the visitor c
 a named placeholder, never as silence; what is none of the visitor's business is no event.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -188,26 +189,24 @@ def decode(raw: bytes, *, bot_id: int) -> Update:
     update without an event.
     """
     try:
-        envelope = _ENVELOPE.decode(raw)
+        return _read(_ENVELOPE.decode(raw), bot_id)
     except _NONSENSE:
-        return Update(_number(raw))
-    try:
-        return _read(envelope, bot_id)
-    except _NONSENSE:
-        return _read_again(raw, envelope.update_id, bot_id)
+        return _read_again(raw, bot_id)
 
 
-def _read_again(raw: bytes, number: int, bot_id: int) -> Update:
+def _read_again(raw: bytes, bot_id: int) -> Update:
     """Half a character, which JSON may hold and text may not, must not make a message disappear."""
     try:
         whole = json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-16", "surrogatepass")
         return _read(_ENVELOPE.decode(whole.decode("utf-16", "replace").encode()), bot_id)
     except (*_NONSENSE, ValueError):
-        return Update(number)
+        return Update(_number(raw))
 
 
 def _number(raw: bytes) -> int:
-    """Read `update_id` alone, with a parser that forgives more: unread, an update would come for ever."""
+    """Read `update_id` alone, by whichever parser forgives more: unread, an update would come for ever."""
+    with contextlib.suppress(*_NONSENSE):
+        return _ENVELOPE.decode(raw).update_id
     try:
         return msgspec.convert(json.loads(raw)["update_id"], Id)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
