@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 from alembic import context
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -35,7 +36,12 @@ def run(connection: Connection) -> None:
 
 async def connect() -> None:
     """Open a connection of its own: migrations run once, before anything else."""
-    engine = create_async_engine(context.config.attributes["url"], poolclass=NullPool)
+    url = context.config.attributes["url"]
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: asyncpg.connect(url),  # type: ignore[no-untyped-call]
+        poolclass=NullPool,
+    )
     async with engine.connect() as connection:
         await connection.run_sync(run)
         await connection.commit()

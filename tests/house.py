@@ -287,7 +287,8 @@ class House:
     async def scalar(self, statement: str, **values: Any) -> Any:
         """One value from the database: for what nobody outside may see, such as that nothing was stored."""
         async with self.database.statement() as db:
-            return (await db.execute(text(statement), values)).scalar()
+            found = (await db.execute(text(statement), values)).first()
+            return None if found is None else found[0]
 
     def _first(self, command: str) -> Process:
         return next(process for process in self.processes if process.name == command)

@@ -170,3 +170,21 @@ def test_help_does_not_wait_for_what_only_a_command_needs() -> None:
     script = "import sys; from topicwire import cli; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout  # noqa: S603
     assert not {"sqlalchemy", "aiogram", "starlette", "redis", "rich"} & set(loaded.split())
+
+
+@pytest.mark.parametrize("command", cli.WITHOUT_PYDANTIC)
+def test_a_command_line_is_read_without_pydantic(command: str) -> None:
+    script = (
+        "import atexit, sys; atexit.register(lambda: print(*sys.modules));"
+        " from topicwire import cli; cli.main()"
+    )
+    done = subprocess.run(  # noqa: S603 (our own interpreter)
+        [sys.executable, "-c", script, command],
+        env={**os.environ, "PORT": "none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "PORT" in done.stderr
+    assert {"typer", "topicwire.settings"} <= set(done.stdout.split())
+    assert "pydantic" not in done.stdout.split()

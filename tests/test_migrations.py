@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+import asyncpg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -14,7 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from tests.conftest import empty_copy
 from topicwire import db as databases
-from topicwire.db import MIGRATIONS, engine_url, metadata
+from topicwire.db import MIGRATIONS, metadata
 from topicwire.embedded import Servers
 from topicwire.errors import MisconfiguredError
 
@@ -26,7 +27,11 @@ async def url(servers: Servers) -> str:
 
 
 async def _ask(url: str, question):  # type: ignore[no-untyped-def]
-    engine = create_async_engine(engine_url(url), poolclass=NullPool)
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: asyncpg.connect(url),  # type: ignore[no-untyped-call]
+        poolclass=NullPool,
+    )
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(question)
@@ -54,7 +59,7 @@ async def test_back_to_nothing(url: str) -> None:
     await asyncio.to_thread(databases.migrate, url)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["url"] = engine_url(url)
+    config.attributes["url"] = url
     await asyncio.to_thread(command.downgrade, config, "base")
     assert await _ask(url, _objects) == ["alembic_version", "alembic_version_pkc"]
     await asyncio.to_thread(databases.migrate, url)

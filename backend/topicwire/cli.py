@@ -22,11 +22,18 @@ from topicwire.settings import Settings
 if TYPE_CHECKING:
     from topicwire.wiring import ProjectLine, Provisioned
 
+# typer 0.29 loads pydantic (8 MB, 0.1 s) to find out that "no --help" is a boolean, unless it is told so.
+NO_HELP = {"help": False}
+WITHOUT_PYDANTIC = ("up", "web")
+
 app = typer.Typer(
     help="Topicwire: every visitor of your website is a topic of your Telegram group.",
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "default_map": {**NO_HELP, **dict.fromkeys(WITHOUT_PYDANTIC, NO_HELP)},
+    },
 )
 projects = typer.Typer(help="Make and list projects.")
 app.add_typer(projects, name="projects")

@@ -1,4 +1,4 @@
-"""The database: one engine, two ways to use it.
+"""The database: one pool of connections, two ways to use it.
 
 `begin()` is a transaction. `statement()` is for a hot path that consists of one statement: each
 statement commits by itself, which saves the round trips of BEGIN and COMMIT. Domain functions take
@@ -8,23 +8,24 @@ is open while anything is awaited but the database.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
-import msgspec
-from sqlalchemy import URL, MetaData, make_url
+from asyncpg.exceptions import InterfaceError, PostgresError, UniqueViolationError
+from sqlalchemy import MetaData
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from topicwire import statements
 from topicwire.errors import MisconfiguredError, UnavailableError
 
 T = TypeVar("T")
-Connection = AsyncConnection  # what every function that takes `db` gets
+Connection = statements.Connection  # what every function that takes `db` gets
+Row = statements.Row
+UniqueViolation = UniqueViolationError  # its words name the constraint
 
 metadata = MetaData(
     naming_convention={
@@ -38,56 +39,85 @@ metadata = MetaData(
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 COMMAND_TIMEOUT = 18  # seconds; below the 40 s after which a socket whose reader is stuck is closed
-# asyncpg adds these names to itself in a way that mypy cannot follow.
-InterfaceError: type[Exception] = asyncpg.InterfaceError  # type: ignore[attr-defined]
-PostgresError: type[Exception] = asyncpg.PostgresError  # type: ignore[attr-defined]
-AWAY = (OSError, PoolTimeout, InterfaceError, asyncpg.PostgresConnectionError, TimeoutError)
 
 
 class Database:
-    """A pool of connections to PostgreSQL. Raises `UnavailableError` when it does not answer."""
+    """A pool of connections to PostgreSQL. Raises `UnavailableError` when it does not answer.
+
+    Belongs to the event loop that it was made in.
+    """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        # Two pools: what an engine is told once need not be told to each of its connections again.
-        self._transactions = _engine(url, pool_size)
-        self._statements = _engine(url, pool_size, isolation_level="AUTOCOMMIT")
+        self._pool = asyncpg.create_pool(  # type: ignore[no-untyped-call]
+            url,
+            min_size=0,
+            max_size=pool_size,
+            init=statements.teach_json,
+            reset=_as_it_is,
+            record_class=Row,
+            timeout=5,
+            command_timeout=COMMAND_TIMEOUT,
+            max_cached_statement_lifetime=0,  # for ever: there are some dozens
+            # Our statements take a millisecond: compiling them to machine code takes longer.
+            server_settings={"jit": "off", "application_name": "topicwire"},
+        )
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction: committed at the end of the block, rolled back if it raises."""
-        with _unavailable():
-            async with self._transactions.begin() as db:
-                yield db
-
-    @asynccontextmanager
-    async def statement(self) -> AsyncIterator[AsyncConnection]:
+    async def statement(self) -> AsyncIterator[Connection]:
         """A connection on which every statement is a transaction of its own."""
-        with _unavailable():
-            async with self._statements.connect() as db:
-                yield db
+        async with self._driver() as driver:
+            yield Connection(driver)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Connection]:
+        """A transaction: committed at the end of the block, rolled back if it raises."""
+        async with self._driver() as driver:
+            transaction = driver.transaction()
+            await transaction.start()
+            try:
+                yield Connection(driver)
+            except BaseException as error:
+                if not _breaks(error):  # else the connection goes, and the transaction with it
+                    await transaction.rollback()
+                raise
+            await transaction.commit()
+
+    @asynccontextmanager
+    async def _driver(self) -> AsyncIterator[Any]:
+        try:
+            await self._pool  # opens it, the first time
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                driver = await self._pool.acquire()
+            try:
+                yield driver
+            except BaseException as error:
+                if _breaks(error):
+                    await self._cut(driver, error)
+                raise
+            finally:
+                await self._pool.release(driver)
+        except Exception as error:
+            if _away(error):
+                raise UnavailableError("The database does not answer.") from error
+            raise
+
+    async def _cut(self, driver: Any, error: BaseException) -> None:
+        with suppress(InterfaceError):  # it is gone already
+            driver.terminate()
+        if isinstance(error, Exception):
+            # Others may be dead and not know it: all are replaced, lest the next attempt gets one of them.
+            await self._pool.expire_connections()
 
     async def close(self) -> None:
-        """Give all connections back."""
-        await self._transactions.dispose()
-        await self._statements.dispose()
+        """Give all connections back; those that cannot be given back in time are cut."""
+        await self._pool
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COMMAND_TIMEOUT):
+                await self._pool.close()
 
 
-def _engine(url: str, pool_size: int, **options: Any) -> AsyncEngine:
-    return create_async_engine(
-        engine_url(url),
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=COMMAND_TIMEOUT,
-        json_serializer=lambda value: msgspec.json.encode(value).decode(),
-        json_deserializer=msgspec.json.decode,
-        connect_args={
-            "timeout": 5,
-            "command_timeout": COMMAND_TIMEOUT,
-            # Our statements take a millisecond: compiling them to machine code takes longer.
-            "server_settings": {"jit": "off", "application_name": "topicwire"},
-        },
-        **options,
-    )
+async def _as_it_is(_: Any) -> None:
+    """Between two uses of a connection: none of our statements leaves traces on it."""
 
 
 async def twice(work: Callable[[], Awaitable[T]]) -> T:
@@ -117,31 +147,18 @@ async def insist(work: Callable[[], Awaitable[T]], *, seconds: float = 12.0) -> 
             await asyncio.sleep(0.25)
 
 
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    try:
-        yield
-    except AWAY as error:
-        raise UnavailableError("The database does not answer.") from error
-    except DBAPIError as error:
-        if error.connection_invalidated or isinstance(error.orig, AWAY) or _going(error):
-            raise UnavailableError("The database does not answer.") from error
-        raise
+def _breaks(error: BaseException) -> bool:
+    """Whether its connection is of no use after this: dead, or still busy with what was given up."""
+    return not isinstance(error, Exception) or _away(error)
 
 
-def _going(error: DBAPIError) -> bool:
-    """Class 57: shutting down, starting up, cancelled by a timeout; 53: out of connections."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return state[:2] in ("57", "53", "08")
-
-
-def engine_url(url: str) -> URL:
-    """The owner's `postgresql://` address as SQLAlchemy wants it for asyncpg."""
-    parsed = make_url(url).set(drivername="postgresql+asyncpg")
-    query = dict(parsed.query)
-    if "sslmode" in query:  # libpq's name; asyncpg takes the same words as `ssl`
-        query["ssl"] = query.pop("sslmode")
-    return parsed.set(query=query)
+def _away(error: Exception) -> bool:
+    """Whether this means that the database is away, stalls or is about to go or to come."""
+    if isinstance(error, PostgresError):
+        # Class 08: the connection; 53: out of resources; 57: shutting down, starting up, cancelled.
+        return str(getattr(error, "sqlstate", None))[:2] in ("08", "53", "57")
+    # A value of the wrong type is one of asyncpg's InterfaceErrors, and a ValueError.
+    return isinstance(error, OSError | InterfaceError) and not isinstance(error, ValueError)
 
 
 def migrate(url: str) -> None:
@@ -154,10 +171,10 @@ def migrate(url: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["url"] = engine_url(url)
+    config.attributes["url"] = url
     try:
         command.upgrade(config, "head")
-    except (*AWAY, DBAPIError, PostgresError) as error:
+    except (OSError, InterfaceError, PostgresError, DBAPIError) as error:
         reason = str(getattr(error, "orig", None) or error).split("\n")[0]
         raise MisconfiguredError(f"DATABASE_URL: {shown(url)} cannot be used: {reason}") from error
 

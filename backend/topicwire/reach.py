@@ -4,7 +4,6 @@ from asyncpg.exceptions import PostgresError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from topicwire.db import Database, shown
 from topicwire.errors import MisconfiguredError, TopicwireError
@@ -23,8 +22,10 @@ async def database(url: str) -> None:
     database = Database(url, pool_size=1)
     try:
         async with database.statement() as db:
-            migrated = (await db.execute(text("select to_regclass('alembic_version') is not null"))).scalar()
-    except (TopicwireError, SQLAlchemyError, PostgresError, OSError, ValueError) as error:
+            migrated = (
+                await db.execute(text("select to_regclass('alembic_version') is not null"))
+            ).scalar_one()
+    except (TopicwireError, PostgresError, OSError, ValueError) as error:
         raise MisconfiguredError(f"DATABASE_URL: {shown(url)} does not answer: {_cause(error)}") from error
     finally:
         await database.close()
@@ -47,5 +48,4 @@ def _cause(error: BaseException) -> str:
     """What the system or the server said, in one line, without what the layers above made of it."""
     while isinstance(error, TopicwireError) and error.__cause__ is not None:
         error = error.__cause__
-    words = str(getattr(error, "orig", None) or error) or type(error).__name__
-    return words.splitlines()[0]
+    return (str(error) or type(error).__name__).splitlines()[0]

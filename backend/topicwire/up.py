@@ -285,10 +285,10 @@ def _welcome(plan: Plan, demo: str | None, seconds: float) -> None:
         _say(f"  Demo page           [bold cyan]{plan.settings.public_url}/demo?key={demo}[/]")
         _say(f"  Operators' console  [bold cyan]{plan.sandbox.console_url}[/]\n")
         _say("Write in the demo page and answer in the console, which stands in for a Telegram group.")
-        _say("With a bot of your own: [bold]TELEGRAM_BOT_TOKEN=… topicwire up[/].")
+        _say("With a bot of your own: [bold]TELEGRAM_BOT_TOKEN=… make run[/]")
     else:
         _say(f"  Address  [bold cyan]{plan.settings.public_url}[/]\n")
-        _say("Next: [bold]topicwire projects create --owner you@example.com --name 'My shop'[/]")
+        _say("Next: [bold].venv/bin/topicwire projects create --owner you@example.com --name 'My shop'[/]")
     _say("Ctrl-C stops everything; nothing is lost.")
 
 

@@ -1,8 +1,8 @@
 """The worker: arq's, but woken instead of polling, and outliving Redis.
 
 arq 0.28 sleeps the full `poll_delay` between two looks at its queue, which means half a second at
-best or a busy loop. This one sleeps until it is rung, a job has finished, or the next deferred job
-is due. arq also guards every job by seven round trips, so that it runs at least once; our jobs are
+best or a busy loop. This one sleeps until it is rung, has room again, or the next deferred job is
+due. arq also guards every job by seven round trips, so that it runs at least once; our jobs are
 rings, which a sweep makes up for, and are taken off the queue in one. Private names of arq are
 used, so its version is pinned; tests/test_worker.py is the contract.
 """
@@ -108,8 +108,9 @@ class WokenWorker(ArqWorker):
                 await self.functions[name].coroutine(self.ctx, *args)
         finally:
             del self._again[key], self.tasks[str(key)]
+            if self.job_counter == self.max_jobs:  # there was no room, so some may have been left
+                self._woken.set()
             self.job_counter -= 1
-            self._woken.set()
 
     async def heart_beat(self) -> None:
         """Leave a sign of life; arq's own lasts one second longer than its interval, too little here."""

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tests.domain.conftest import CHAT, Desk, new_desk
 from topicwire.db import Connection, Database
-from topicwire.domain import conversations, holds, outbox, topics
+from topicwire.domain import conversations, holds, topics
 from topicwire.domain.conversations import AlreadySaid, Visitor
 
 
@@ -261,4 +261,4 @@ async def test_a_recap_tells_only_what_operators_have_seen(desk: Desk, db: Conne
 
 
 async def outbox_is_empty(db: Connection) -> None:
-    await db.execute(outbox.outbox.update().values(state="relayed"))
+    await db.execute(text("UPDATE outbox SET state = 'relayed'"))

@@ -104,6 +104,16 @@ async def test_a_paused_lane_is_not_taken(desk: Desk, db: Connection) -> None:
     await taken(db, desk)
 
 
+async def test_a_look_at_an_empty_lane_writes_nothing(desk: Desk, database: Database) -> None:
+    await desk.say("one")
+    async with database.statement() as db:
+        assert await all_said(db, desk) == ["one"]
+    written = text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
+    async with database.begin() as db:
+        assert await nothing_to_take(db, desk)
+        assert (await db.execute(written)).scalar_one() is False
+
+
 async def test_an_entry_knows_whether_its_topic_is_ready(desk: Desk, db: Connection) -> None:
     await desk.say("one")
     lane, entry = await taken(db, desk)

@@ -93,6 +93,28 @@ async def test_a_group_that_threw_us_out_is_served_when_we_are_back(shop: Shop) 
         assert await shop.house.scalar(trouble, chat=shop.operators.chat) is None
 
 
+async def test_being_thrown_out_is_noticed_before_anybody_writes(shop: Shop) -> None:
+    async with shop.visitor() as visitor:
+        await visitor.say("one")
+        await visitor.expect("relayed", seq=1)
+        await shop.operators.set_bot("left")
+        trouble = "SELECT trouble FROM groups WHERE chat_id = :chat"
+
+        async def known() -> bool:
+            return bool(await shop.house.scalar(trouble, chat=shop.operators.chat) == "kicked")
+
+        await eventually(known, "it is known that we are not in the group")
+        calls = len(await shop.operators.calls("sendMessage"))
+        for number in range(2, 6):
+            await visitor.say(f"message {number}")
+        assert len(await shop.operators.calls("sendMessage")) == calls
+        await shop.operators.set_bot("administrator")
+        await visitor.expect("relayed", seq=5)
+        await shop.operators.see("3 messages of 1 visitor still wait and will follow in order.")
+        texts = await shop.operators.texts(await shop.topic_of(visitor))
+        assert [text.rpartition("\n")[2] for text in texts] == ["one", *(f"message {n}" for n in range(2, 6))]
+
+
 async def test_forum_mode_turned_off_holds_messages_until_it_is_on_again(shop: Shop) -> None:
     async with shop.visitor() as visitor, shop.visitor() as second:
         await visitor.say("before")

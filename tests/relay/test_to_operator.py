@@ -13,7 +13,7 @@ from tests.relay.conftest import STRICT, Quiet
 from topicwire.db import Database
 from topicwire.domain import conversations, inbox, outbox
 from topicwire.domain import topics as domain_topics
-from topicwire.domain.lanes import Doubt, Lane, LaneLost
+from topicwire.domain.lanes import Doubt, Lane
 from topicwire.relay import saying, topics
 from topicwire.relay.channel import (
     Channel,
@@ -33,7 +33,7 @@ from topicwire.relay.channel import Text as Words
 from topicwire.relay.doubts import judge
 from topicwire.relay.fates import backoff
 from topicwire.relay.to_operator import ToOperator
-from topicwire.relay.turn import Turn
+from topicwire.relay.turn import TooLate, Turn
 from topicwire.settings import Rate
 
 
@@ -423,6 +423,50 @@ async def test_looking_waits_as_it_is_told(relay: ToOperator, channel: Quiet, de
     assert (await states(desk), channel.said) == ({"one": "relayed"}, [])
 
 
+async def test_looking_in_a_group_that_threw_us_out_leaves_it_alone(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    channel.errors["whose"] = [ChatRefused("Forbidden: bot was kicked", "kicked")] * 2
+    channel.unanswered = 1
+    for seconds in (5, 10):
+        await relay.drain(desk.group_id)
+        assert seconds - 1 < await pause(desk) <= seconds
+        await overtake(desk, seconds + 1)
+    await relay.drain(desk.group_id)
+    assert (await states(desk), channel.said) == ({"one": "relayed"}, [])
+
+
+async def test_what_was_in_doubt_in_another_chat_is_said_again(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    channel.errors["whose"] = [ChatMoved("upgraded", -9000)]
+    await relay.drain(desk.group_id)
+    await overtake(desk, 6)
+    await relay.drain(desk.group_id)
+    assert await states(desk) == {"one": "relayed"}
+    assert [said for _, said in channel.said] == ["(possibly repeated)\none"]
+
+
+async def test_a_topic_that_was_reopened_without_an_answer_is_simply_reopened_again(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    async with desk.database.begin() as db:
+        await domain_topics.found_closed(db, "ann")
+    channel.errors["reopen_topic"] = [Unknown("no answer in time")]
+    await relay.drain(desk.group_id)
+    await overtake(desk, 2)
+    await relay.drain(desk.group_id)
+    assert channel.asked == ["reopen_topic", "reopen_topic", "send"]
+
+
 FIRST, SECOND = Doubt((1,), after=10, at=100.0), Doubt((2,), after=12, at=115.0)
 
 
@@ -458,7 +502,7 @@ async def test_a_process_that_was_frozen_does_not_speak(
     await desk.give_topic("ann", 10)
     turn = await begin(relay, channel, desk)
     turn.renewed -= 4
-    with pytest.raises(LaneLost):
+    with pytest.raises(TooLate):
         await saying.carry_out(turn)
     assert channel.asked == []
 

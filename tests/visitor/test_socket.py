@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from starlette.websockets import WebSocketState
 
 from tests.domain.conftest import Desk as Shop
@@ -31,7 +32,7 @@ async def test_what_was_said_before_leaving_still_counts(desk: Desk, key: str, s
     await socket.serve(desk, wire.websocket)
     assert wire.websocket.client_state is WebSocketState.DISCONNECTED
     async with shop.database.statement() as db:
-        rows = await db.exec_driver_sql("SELECT text FROM messages ORDER BY seq")
+        rows = await db.execute(text("SELECT text FROM messages ORDER BY seq"))
         assert [row.text for row in rows] == [f"message {number}" for number in range(10)]
 
 

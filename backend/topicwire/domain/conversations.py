@@ -24,7 +24,6 @@ from sqlalchemy import (
     Index,
     Integer,
     PrimaryKeyConstraint,
-    Row,
     Table,
     Text,
     UniqueConstraint,
@@ -32,9 +31,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import IntegrityError
 
-from topicwire.db import Connection, metadata
+from topicwire.db import Connection, Row, UniqueViolation, metadata
 
 conversations = Table(
     "conversations",
@@ -158,7 +156,7 @@ class Present(Struct, frozen=True):
 class Change(Struct, frozen=True, omit_defaults=True):
     """That a conversation has reached `rev`; the rest is what changed last, where that is known.
 
-    `revoked` is a hold that its visitor has given up.
+    `revoked` is a hold that its visitor has given up; `delay` is how many seconds the relay is behind.
     """
 
     conversation_id: str
@@ -166,6 +164,7 @@ class Change(Struct, frozen=True, omit_defaults=True):
     message: Message | None = None
     state: str | None = None
     revoked: str | None = None
+    delay: int | None = None
 
 
 def new_id() -> str:
@@ -206,8 +205,8 @@ async def say(
     values = {"id": conversation_id, "project": project_id, "client_id": client_id, "text": said}
     try:
         found = await db.execute(_SAY, {**values, **msgspec.structs.asdict(visitor)})
-    except IntegrityError as error:
-        if "uq_messages_conversation_id_client_id" in str(error.orig):
+    except UniqueViolation as error:
+        if "uq_messages_conversation_id_client_id" in str(error):
             raise AlreadySaid from error
         raise
     row = found.one()
@@ -411,7 +410,7 @@ async def before(db: Connection, conversation_id: str, *, seq: int, limit: int) 
     return [message_of(row) for row in rows][::-1]
 
 
-def message_of(row: Row[Any]) -> Message:
+def message_of(row: Row) -> Message:
     """A row with (some of) MESSAGE_COLUMNS as a message."""
     values: dict[str, Any] = {name: getattr(row, name, None) for name in Message.__struct_fields__}
     values["deleted"] = bool(values["deleted"])
@@ -455,7 +454,8 @@ async def describe(db: Connection, conversation_id: str, visitor: Visitor) -> in
     Gives the group to ring for, if its topic may need another name.
     """
     found = await db.execute(_DESCRIBE, {"id": conversation_id, **msgspec.structs.asdict(visitor)})
-    return found.scalar_one_or_none()
+    group_id: int | None = found.scalar_one_or_none()
+    return group_id
 
 
 async def mark_read(db: Connection, conversation_id: str, seq: int) -> None:
@@ -477,7 +477,7 @@ _RECENT = text(
 )
 
 
-async def recent(db: Connection, conversation_id: str) -> list[Row[Any]]:
+async def recent(db: Connection, conversation_id: str) -> list[Row]:
     """The last ten messages that the operators have seen, oldest first: origin, author, text, at."""
     return list(await db.execute(_RECENT, {"id": conversation_id}))[::-1]
 

@@ -43,6 +43,7 @@ groups = Table(
     Column("turns", Integer, nullable=False, server_default="0"),
     Column("calls", ARRAY(DateTime(timezone=True)), nullable=False, server_default="{}"),
     Column("trouble", Text),  # why the group refuses us, while it does
+    Column("trouble_since", DateTime(timezone=True)),
     Column("trouble_count", Integer, nullable=False, server_default="0"),
     # The topic that was asked for last and whose id nobody has told us yet.
     Column("asked_for", Text),  # the conversation
@@ -93,6 +94,18 @@ async def wake(db: Connection, *, bot_id: int, chat_id: int) -> int | None:
     return None if found is None else int(found)
 
 
+async def suspend(db: Connection, *, bot_id: int, chat_id: int, trouble: str) -> None:
+    """A group has told that it will refuse us: do not try before the first look."""
+    await db.execute(
+        text(
+            "UPDATE groups SET trouble = :trouble, trouble_count = trouble_count + 1,"
+            " trouble_since = coalesce(trouble_since, now()), not_before = now() + interval '5 seconds'"
+            " WHERE bot_id = :bot AND chat_id = :chat AND project_id IS NOT NULL"
+        ),
+        {"bot": bot_id, "chat": chat_id, "trouble": trouble},
+    )
+
+
 async def ensure(db: Connection, *, bot_id: int, chat_id: int, title: str = "") -> int:
     """The id of the group with this chat; made, linked to nothing, if we did not know it."""
     row = await db.execute(
@@ -134,13 +147,16 @@ async def link(db: Connection, group_id: int, project_id: str) -> None:
 async def move(db: Connection, *, bot_id: int, old_chat_id: int, new_chat_id: int) -> int | None:
     """Follow a group whose chat has another id now; the group's id, if it was ours and could be moved.
 
-    What we knew of the new chat, without a project to answer for, goes over to the group.
+    What we knew of the new chat, without a project to answer for, goes over to the group. The ids of
+    messages start again there: what was in doubt cannot be found any more, and is said again.
     """
     keys = {"new": new_chat_id, "old": old_chat_id, "bot": bot_id}
     await db.execute(_MERGE, keys)
+    await db.execute(_GIVE_UP_DOUBTS, keys)
     found = await db.execute(
         text(
-            "UPDATE groups SET chat_id = :new, not_before = NULL"
+            "UPDATE groups SET chat_id = :new, not_before = NULL, known_id = 0, ours = '{}',"
+            " doubts = '[]', doubt_due = NULL"
             " WHERE bot_id = :bot AND chat_id = :old AND NOT EXISTS ("
             "   SELECT 1 FROM groups other WHERE other.chat_id = :new AND ("
             "     other.bot_id = :bot OR (other.project_id IS NOT NULL AND groups.project_id IS NOT NULL)))"
@@ -161,6 +177,15 @@ _MERGE = text(
       RETURNING known.id, moving.id AS becomes
     )
     UPDATE outbox SET group_id = former.becomes FROM former WHERE outbox.group_id = former.id
+    """
+)
+
+
+_GIVE_UP_DOUBTS = text(
+    """
+    UPDATE outbox SET repeated = true
+    FROM groups g, jsonb_array_elements(g.doubts) d, jsonb_array_elements_text(d -> 'entries') entry
+    WHERE g.bot_id = :bot AND g.chat_id = :old AND outbox.id = entry::bigint
     """
 )
 

@@ -8,10 +8,10 @@ command    it needs a call to Telegram, which only a worker may make
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Column, DateTime, Index, PrimaryKeyConstraint, Row, Table, Text, func, text
+from sqlalchemy import BigInteger, Column, DateTime, Index, PrimaryKeyConstraint, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from topicwire.db import Connection, metadata
+from topicwire.db import Connection, Row, metadata
 from topicwire.domain.conversations import (
     ANSWERED_COLUMNS,
     INSERT_ANSWER,
@@ -113,7 +113,7 @@ async def keep(
     )
 
 
-async def waiting(db: Connection, *, chat_id: int, topic_id: int) -> list[Row[Any]]:
+async def waiting(db: Connection, *, chat_id: int, topic_id: int) -> list[Row]:
     """The updates that wait for the owner of a topic, in order: bot_id, update_id, body."""
     found = await db.execute(
         text(

@@ -44,6 +44,7 @@ class Lane(Struct, frozen=True):
     calls: Sequence[datetime]
     now: datetime
     trouble: str | None
+    trouble_since: datetime | None
     trouble_count: int
     known_id: int = 0
     doubts: tuple[Doubt, ...] = ()
@@ -75,21 +76,22 @@ def _give_back(calls: str, more: str = "") -> str:
 # A slot of the budget is free again when the window has passed since the *answer*, not the call.
 _ANSWERED = "calls[1 : cardinality(calls) - 1] || now()"
 _NOT_USED = "calls[1 : cardinality(calls) - 1]"
-_TROUBLE = (
-    ", trouble = coalesce(:trouble, trouble), trouble_count = trouble_count + (:trouble IS NOT NULL)::int"
-)
+_TROUBLE = """, trouble = coalesce(:trouble, trouble),
+    trouble_count = trouble_count + (:trouble IS NOT NULL)::int,
+    trouble_since = CASE WHEN :trouble IS NULL THEN trouble_since ELSE coalesce(trouble_since, now()) END"""
+_MENDED = ", trouble = NULL, trouble_count = 0, trouble_since = NULL"
 # What ends with an unanswered call is in doubt: its entries wait until somebody has looked.
 DOUBTING = """CASE WHEN g.sending IS NULL THEN g.doubts
     ELSE g.doubts || jsonb_build_array(jsonb_build_object('entries', to_jsonb(g.sending),
       'after', g.sent_after, 'at', extract(epoch FROM g.sent_at)::float8)) END"""
 
-SUCCEEDED = _give_back(_ANSWERED, ", trouble = NULL, trouble_count = 0")
+SUCCEEDED = _give_back(_ANSWERED, _MENDED)
 # The same where a message came of it, with the id `:message_id`.
 _GIVEN = """
     known_id = greatest(known_id, CAST(:message_id AS bigint)),
     ours = CASE WHEN {doubts} = '[]' THEN '{{}}'
       ELSE ours || array_remove(ARRAY[CAST(:message_id AS bigint)], NULL) END"""
-SAID = _give_back(_ANSWERED, ", trouble = NULL, trouble_count = 0," + _GIVEN.format(doubts="doubts"))
+SAID = _give_back(_ANSWERED, f"{_MENDED}, {_GIVEN.format(doubts='doubts')}")
 REFUSED = _give_back(_ANSWERED, _TROUBLE)
 NOT_CALLED = _give_back(_NOT_USED, _TROUBLE)
 NOT_ANSWERED = _give_back(_ANSWERED, f", doubts = {DOUBTING}, doubt_due = now()")

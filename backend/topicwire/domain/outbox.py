@@ -141,7 +141,8 @@ class Entry(Struct, frozen=True):
 # One round trip and one commit for a turn's beginning: lock the lane, find the head, take a slot of
 # the budget and write down what is being sent. Both rows are locked, the lane first as everywhere:
 # what another worker has settled since this statement began is seen, and not said again. An entry
-# that only seems to be held by one settled meanwhile is found by that worker's next look.
+# that only seems to be held by one settled meanwhile is found by that worker's next look. Where there
+# is no entry the lane is not locked, because a lock is written to the disk like any change.
 #
 # Of nine turns five prefer what is HIGH, three what is NORMAL, one what is LOW; who finds nothing that
 # it prefers takes what there is. Between conversations goes who has waited longest since it was
@@ -160,6 +161,7 @@ _TAKE = text(
         END AS in_doubt
       FROM groups WHERE id = :group AND (lease_until IS NULL OR lease_until <= now())
         AND (not_before IS NULL OR not_before <= now())
+        AND EXISTS (SELECT 1 FROM outbox WHERE group_id = :group AND state = 'accepted')
       FOR UPDATE
     ), head AS MATERIALIZED (
       SELECT o.id, o.kind, o.attempts, o.alone, o.repeated, o.body, o.conversation_id, o.seq,
@@ -193,8 +195,8 @@ _TAKE = text(
           THEN ARRAY[head.id] END,
         calls = g.calls[cardinality(g.calls) - :keep + 1 : cardinality(g.calls)] || now()
       FROM lane LEFT JOIN head ON true WHERE g.id = lane.id AND (lane.must_look OR head.id IS NOT NULL)
-      RETURNING g.bot_id, g.chat_id, g.fence, g.calls, g.trouble, g.trouble_count, g.known_id,
-        g.doubts, g.ours
+      RETURNING g.bot_id, g.chat_id, g.fence, g.calls, g.trouble, g.trouble_since, g.trouble_count,
+        g.known_id, g.doubts, g.ours
     )
     SELECT head.*, claimed.*, now() AS now, lane.must_look, lane.lease_until IS NOT NULL AS taken_over,
       head.kind = 'message' AND coalesce((
@@ -228,7 +230,8 @@ async def take(
     if row is None:
         return None
     lane = Lane(
-        group_id, row.bot_id, row.chat_id, row.fence, row.calls[:-1], row.now, row.trouble, row.trouble_count,
+        group_id, row.bot_id, row.chat_id, row.fence, row.calls[:-1], row.now,
+        row.trouble, row.trouble_since, row.trouble_count,
         row.known_id, msgspec.convert(row.doubts, tuple[Doubt, ...]), row.ours, row.taken_over, row.behind,
     )  # fmt: skip
     if row.must_look:
@@ -429,6 +432,38 @@ async def due_groups(db: Connection) -> list[int]:
     return [row.id for row in await db.execute(_DUE_GROUPS)]
 
 
+_WAITING = text(
+    """
+    SELECT count(*) AS messages, count(DISTINCT conversation_id) AS visitors FROM outbox
+    WHERE group_id = :group AND state = 'accepted' AND kind = 'message'
+    """
+)
+
+
+async def waiting(db: Connection, group_id: int) -> tuple[int, int]:
+    """How many messages of how many visitors wait in a group."""
+    row = (await db.execute(_WAITING, {"group": group_id})).one()
+    return row.messages, row.visitors
+
+
+_DELAYS = text(
+    """
+    SELECT o.conversation_id, ceil(extract(epoch FROM now() - min(o.created_at))
+      + greatest(0, coalesce(extract(epoch FROM max(g.not_before) - now()), 0)))::int AS delay
+    FROM outbox o LEFT JOIN groups g ON g.id = o.group_id
+    WHERE o.state = 'accepted' AND o.kind = 'message' AND o.conversation_id = ANY (:ids)
+      AND o.created_at < now() - interval '3 seconds'
+    GROUP BY o.conversation_id
+    """
+)
+
+
+async def delays(db: Connection, ids: Sequence[str]) -> dict[str, int]:
+    """How many seconds these conversations are behind, of those that are: waited, and sure to wait yet."""
+    found = await db.execute(_DELAYS, {"ids": list(ids)})
+    return {row.conversation_id: row.delay for row in found}
+
+
 _OF_OURS = text(
     "INSERT INTO outbox (group_id, kind, priority, body)"
     " VALUES (:group, :kind, :priority, CAST(:body AS jsonb))"
@@ -462,15 +497,18 @@ async def add_recap(db: Connection, group_id: int, conversation_id: str) -> None
 
 _ADOPT = text(
     """
-    UPDATE outbox o SET group_id = g.id FROM conversations c JOIN groups g ON g.project_id = c.project_id
-    WHERE c.id = o.conversation_id AND o.state = 'accepted' AND o.group_id IS NULL
+    WITH adopted AS (
+      UPDATE outbox o SET group_id = g.id FROM conversations c JOIN groups g ON g.project_id = c.project_id
+      WHERE c.id = o.conversation_id AND o.state = 'accepted' AND o.group_id IS NULL RETURNING 1
+    )
+    SELECT count(*) FROM adopted
     """
 )
 
 
 async def adopt_unlinked(db: Connection) -> int:
     """Give what was written before a project had a group to its group; how many entries."""
-    return int((await db.execute(_ADOPT)).rowcount)
+    return int((await db.execute(_ADOPT)).scalar_one())
 
 
 _ASSIGN = text(

@@ -23,7 +23,8 @@ from topicwire.db import Connection
 from topicwire.domain import lanes, outbox
 from topicwire.domain.conversations import Change
 from topicwire.domain.lanes import Doubt
-from topicwire.relay.channel import ChannelError, Unreliable, Wait
+from topicwire.relay import to_visitor
+from topicwire.relay.channel import ChannelError, ChatMoved, ChatRefused, Unreliable, Wait
 from topicwire.relay.turn import Held
 
 FINAL_AFTER = 30.0  # seconds after which a message that is not there will not come any more
@@ -64,17 +65,26 @@ async def look(held: Held) -> float:
     try:
         await _prove(held)
         found = await _find(held)
-    except Unreliable as error:
-        log.error("nothing can be found out, messages may be repeated", reason=str(error))
-        return await _end(held, [Verdict("repeat")] * len(held.lane.doubts))
-    except Wait as error:
-        return await _put_off(held, max(error.seconds, held.pause))
     except ChannelError as error:
         log.info("looking for a message failed", group=held.lane.group_id, error=str(error))
-        return await _put_off(held, max(RETRY, held.pause))
+        return await _not_found_out(held, error)
     if found is None:  # the budget is used up
         return await _put_off(held, held.pause)
     return await _end(held, judge(held.lane.doubts, found, held.now.timestamp()))
+
+
+async def _not_found_out(held: Held, error: ChannelError) -> float:
+    match error:
+        case Unreliable():
+            log.error("nothing can be found out, messages may be repeated", reason=str(error))
+            return await _end(held, [Verdict("repeat")] * len(held.lane.doubts))
+        case Wait(seconds=seconds):
+            return await _put_off(held, max(seconds, held.pause))
+        case ChatRefused():
+            return await _leave_alone(held, error)
+        case ChatMoved():
+            return await _follow(held, error)
+    return await _put_off(held, max(RETRY, held.pause))
 
 
 async def _prove(held: Held) -> None:
@@ -118,6 +128,30 @@ async def _find(held: Held) -> list[int] | None:
         if len(found) == wanted:
             break
     return found
+
+
+async def _leave_alone(held: Held, error: ChatRefused) -> float:
+    """The group refuses us; when it has been left alone for a while, the next turn looks again."""
+    pause = lanes.patience(held.lane.trouble_count)
+    await held.persist(
+        lambda db: outbox.put_back(db, held.lane, None, reason=str(error), pause=pause, trouble=error.reason)
+    )
+    return pause
+
+
+async def _follow(held: Held, error: ChatMoved) -> float:
+    """Ids start again in the new chat, so `move_chat` gives the doubts up."""
+    lane = held.lane
+    pause = lanes.patience(lane.trouble_count)
+
+    async def follow(db: Connection) -> None:
+        await to_visitor.move_chat(
+            db, bot_id=lane.bot_id, old_chat_id=lane.chat_id, new_chat_id=error.chat_id
+        )
+        await outbox.put_back(db, lane, None, reason=str(error), pause=pause)
+
+    await held.persist_all(follow)
+    return pause
 
 
 async def _put_off(held: Held, seconds: float) -> float:

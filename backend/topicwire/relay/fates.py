@@ -65,10 +65,10 @@ async def _unknown(turn: Turn, error: Unknown) -> float:
 
     A topic's own update tells of it, or time does. What tidies up does no harm twice.
     """
-    if turn.entry.kind in TIDYING:
-        return await _later(turn, error)
-    if turn.saying:
+    if turn.saying and turn.entry.kind not in TIDYING:
         return await turn.doubt()
+    if turn.entry.topic_id is not None or turn.entry.kind in TIDYING:
+        return await _later(turn, error)
     turn.means.jobs.drain(turn.lane.group_id, after=topics.PATIENCE + MARGIN)
     return await turn.put_back(str(error), attempt=True)
 

@@ -33,7 +33,7 @@ from topicwire.ratelimit import Budget
 from topicwire.relay import doubts, fates, pacing, saying
 from topicwire.relay.channel import Channel, ChannelError, NotReached, Unknown, Wording
 from topicwire.relay.fates import MARGIN
-from topicwire.relay.turn import Held, Means, Turn
+from topicwire.relay.turn import Held, Means, TooLate, Turn
 from topicwire.settings import Rate
 
 SHORT_WAIT = 0.25  # seconds that a turn may wait for the bot's budget
@@ -131,12 +131,19 @@ class ToOperator:
         turn = Turn(
             means=self.means, lane=lane, voice=channel, began=time.monotonic(), renewed=renewed, entry=entry
         )
+        return await self._speak(turn)
+
+    async def _speak(self, turn: Turn) -> float:
+        lane = turn.lane
         try:
             if lane.trouble is not None and (trouble := await self._still_in_trouble(turn)):
                 return await turn.suspend("The group is not mended yet.", trouble, called=False)
             return await saying.carry_out(turn)
         except ChannelError as error:
             return await fates.refused(turn, error)
+        except TooLate:
+            log.warning("frozen for too long to speak", group=lane.group_id)
+            return await turn.put_back("The process was frozen.", pause=0, called=False)
 
     async def _still_in_trouble(self, turn: Turn) -> str | None:
         """Look before speaking in a group that refused us: what we said might land in its main thread."""

@@ -195,8 +195,12 @@ async def _replay(db: Connection, *, chat_id: int, topic_id: int) -> list[Change
 
 
 async def _group_changed(db: Connection, bot_id: int, event: MembershipChanged | ChatMigrated) -> Effects:
+    if isinstance(event, MembershipChanged) and not event.admin:
+        trouble = "kicked" if event.status in ("left", "kicked") else "rights"
+        await groups.suspend(db, bot_id=bot_id, chat_id=event.chat_id, trouble=trouble)
+        return Effects()
     if isinstance(event, MembershipChanged):
-        group_id = await groups.wake(db, bot_id=bot_id, chat_id=event.chat_id) if event.admin else None
+        group_id = await groups.wake(db, bot_id=bot_id, chat_id=event.chat_id)
     else:
         group_id = await move_chat(
             db, bot_id=bot_id, old_chat_id=event.old_chat_id, new_chat_id=event.new_chat_id

@@ -10,6 +10,7 @@ it turn up after all, is one too many.
 """
 
 import contextlib
+import time
 
 import structlog
 
@@ -34,8 +35,10 @@ async def create(turn: Turn) -> None:
     entry, lane = turn.entry, turn.lane
     conversation_id = entry.conversation_id or ""
     name = entry.topic_name or turn.means.wording.topic_name(entry.email, conversation_id)
+    asked = time.monotonic()
     if not await turn.persist(lambda db: lanes.ask_for_topic(db, lane, conversation_id, name)):
         return
+    turn.renewed = asked
     try:
         topic_id = await turn.channel.create_topic(lane.chat_id, name)
     except Unknown:

@@ -17,11 +17,11 @@ from topicwire import metrics
 from topicwire.db import Connection, Database, insist
 from topicwire.domain import lanes, outbox
 from topicwire.domain.conversations import Change
-from topicwire.domain.lanes import Lane, LaneLost
+from topicwire.domain.lanes import Lane
 from topicwire.domain.outbox import Entry
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
-from topicwire.relay import pacing
+from topicwire.relay import pacing, troubles
 from topicwire.relay.channel import Channel, Wording
 from topicwire.settings import Rate
 
@@ -49,6 +49,10 @@ class Means:
 CALL_WITHIN = 3.0  # seconds of a lease of 15 in which a call, which takes 12 at most, must begin
 
 
+class TooLate(Exception):
+    """The lease would end before the call that was about to begin: nothing was done."""
+
+
 @dataclass(kw_only=True)
 class Held:
     """A lane that is held for one turn; `began` and `renewed` are this process' monotonic clock.
@@ -67,10 +71,10 @@ class Held:
     def channel(self) -> Channel:
         """The bot's voice, for as long as its call would end within the lease.
 
-        Raises `LaneLost` for a process that was frozen meanwhile: somebody else may have the lane.
+        Raises `TooLate` for a process that was frozen meanwhile: somebody else may have the lane.
         """
         if time.monotonic() - self.renewed > CALL_WITHIN:
-            raise LaneLost
+            raise TooLate
         return self.voice
 
     @property
@@ -147,7 +151,7 @@ class Turn(Held):
     async def relayed(self, message_id: int | None) -> float:
         """The entry was said as this message, or there was nothing to say."""
         pause = self.pause
-        changes = await self.persist(
+        changes = await self._succeeded(
             lambda db: outbox.relayed(db, self.lane, self.batch, message_id=message_id, pause=pause)
         )
         metrics.messages_relayed.inc(len(changes))
@@ -163,7 +167,8 @@ class Turn(Held):
     async def done(self, *, called: bool = True) -> float:
         """Nothing is left to do for an entry that is no message; without a call it costs no slot."""
         pause = self.pause if called else 0.0
-        await self.persist(lambda db: outbox.done(db, self.lane, self.entry.id, pause=pause, called=called))
+        settle = self._succeeded if called else self.persist
+        await settle(lambda db: outbox.done(db, self.lane, self.entry.id, pause=pause, called=called))
         return pause
 
     async def failed(self, reason: str) -> float:
@@ -180,8 +185,20 @@ class Turn(Held):
     async def give_back(self) -> float:
         """The call was a preparation: the entry itself is for the next turn."""
         pause = self.pause
-        await self.persist(lambda db: lanes.give_back(db, self.lane, pause=pause))
+        await self._succeeded(lambda db: lanes.give_back(db, self.lane, pause=pause))
         return pause
+
+    async def _succeeded(self, settle: Callable[[Connection], Awaitable[T]]) -> T:
+        """The group took a call; if it had refused us until now, its people read that in the same commit."""
+        if self.lane.trouble is None:
+            return await self.persist(settle)
+
+        async def mended(db: Connection) -> T:
+            settled = await settle(db)
+            await troubles.note_end(db, self.lane, self.now)
+            return settled
+
+        return await self.persist_all(mended)
 
     async def put_back(
         self,

@@ -1,7 +1,8 @@
 """The sockets of this process, by conversation, and how they learn that something moved.
 
 Rings come through the notifier. A lost ring is found by a sweep: every five seconds one statement
-asks where the conversations stand that we hold; when Redis comes back, all of them are asked.
+asks where the conversations stand that we hold, another which of them the relay is behind with; when
+Redis comes back, all of them are asked.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import structlog
 
 from topicwire import metrics
 from topicwire.background import end, outlive
-from topicwire.domain import conversations
+from topicwire.domain import conversations, outbox
 from topicwire.domain.conversations import Change
 from topicwire.errors import UnavailableError
 from topicwire.services import Services
@@ -95,5 +96,6 @@ class Hub:
             return
         async with self._services.db.statement() as db:
             heads = await conversations.heads(db, held)
+            delays = await outbox.delays(db, held)
         for conversation_id, rev, state in heads:
-            self._heard(Change(conversation_id, rev, state=state))
+            self._heard(Change(conversation_id, rev, state=state, delay=delays.get(conversation_id, 0)))

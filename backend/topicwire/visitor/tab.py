@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from topicwire import metrics
 from topicwire.db import Connection, twice
-from topicwire.domain import conversations, holds
+from topicwire.domain import conversations, holds, outbox
 from topicwire.domain.conversations import NEWEST, AlreadySaid, Change, Message, Present, Said, Visitor
 from topicwire.domain.projects import Project
 from topicwire.errors import UnavailableError
@@ -64,8 +64,8 @@ class Tab:
     """One open tab. `cursor` is the `rev` up to which the tab knows everything."""
 
     __slots__ = (
-        "_acked", "_bad", "_changes", "_desk", "_details", "_gate", "_gone", "_grip", "_inbox", "_project",
-        "_state", "_task", "_websocket", "_welcomed", "cursor", "exists",
+        "_acked", "_bad", "_changes", "_delay", "_desk", "_details", "_gate", "_gone", "_grip", "_inbox",
+        "_project", "_state", "_task", "_websocket", "_welcomed", "cursor", "exists",
     )  # fmt: skip
 
     def __init__(self, websocket: WebSocket, desk: Desk, project: Project, grip: Grip) -> None:
@@ -76,6 +76,7 @@ class Tab:
         self.cursor = 0
         self.exists = False  # there is a row, so there is something to catch up with
         self._state = "open"
+        self._delay = 0  # seconds that the relay is behind, as the tab was told
         self._details: Visitor | None = None  # told before the first message
         self._inbox: list[ClientFrame] = []
         self._changes: list[Change] = []  # heard, not yet told to the tab
@@ -110,6 +111,7 @@ class Tab:
                 rev=0 if present is None else present.rev,
                 recovered=recovered,
                 state=self._state,
+                delay=self._delay or None,
                 config={"name": self._project.name, "operator": self._project.operator_name},
             )
         )
@@ -134,6 +136,9 @@ class Tab:
                 return await conversations.since(db, self.conversation_id, 0), False
             if present is not None and self._details is not None:
                 await self._note(db, self._details)
+            if present is not None and any(message.state == "accepted" for message in present.messages):
+                delays = await outbox.delays(db, [self.conversation_id])
+                self._delay = delays.get(self.conversation_id, 0)
             return present, True
 
     # Reading
@@ -194,7 +199,7 @@ class Tab:
 
     def hear(self, change: Change) -> None:
         """The conversation has moved; told to the tab when its turn comes."""
-        moved = change.rev > self.cursor or (change.state or self._state) != self._state
+        moved = change.rev > self.cursor or self._is_news(change.state, change.delay)
         if moved or change.revoked == self._grip.hold:
             self._changes.append(change)
             if len(self._changes) > MOST_CHANGES:  # nothing is lost: without the message it is read
@@ -396,7 +401,7 @@ class Tab:
                 await self._tell(change.message, known_to=self.cursor, full=False)
                 self.cursor = change.rev
             late = late or change.rev > self.cursor
-            await self._tell_state(change.state)
+            await self._tell_state(change.state, change.delay)
         if late:
             await self._read_on()
 
@@ -437,10 +442,16 @@ class Tab:
         known = acked or (message.born <= known_to and not full)
         await self._send(protocol.change(message) if known else protocol.whole(message))
 
-    async def _tell_state(self, state: str | None) -> None:
-        if state is not None and state != self._state:
-            self._state = state
-            await self._send(protocol.Status(state))
+    async def _tell_state(self, state: str | None, delay: int | None = None) -> None:
+        if self._is_news(state, delay):
+            self._state = state or self._state
+            self._delay = self._delay if delay is None else delay
+            await self._send(protocol.Status(self._state, self._delay or None))
+
+    def _is_news(self, state: str | None, delay: int | None) -> bool:
+        """A delay grows with every second: that is news now and then."""
+        other_delay = delay is not None and (delay < self._delay or delay > 1.5 * self._delay)
+        return other_delay or (state or self._state) != self._state
 
 
 _HANDLERS: dict[type[ClientFrame], Callable[[Tab, Any], Awaitable[None]]] = {
