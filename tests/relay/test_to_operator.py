@@ -423,6 +423,44 @@ async def test_looking_waits_as_it_is_told(relay: ToOperator, channel: Quiet, de
     assert (await states(desk), channel.said) == ({"one": "relayed"}, [])
 
 
+_STEADY = """
+    UPDATE groups SET calls = ARRAY(
+      SELECT now() - make_interval(secs => 8 * n) FROM generate_series(7, 1, -1) n)
+"""
+_PASS_ON = "UPDATE groups SET calls = ARRAY(SELECT call - interval '8 s' FROM unnest(calls) call)"
+
+
+async def test_looking_waits_until_all_its_calls_have_room(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    """A place every eight seconds, as a steady load leaves them; one look takes up to six."""
+    relay = replace(relay, group_rate=Rate(8, 60))
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    async with desk.database.begin() as db:
+        await db.execute(text(_STEADY))
+    channel.errors["send"] = [Unknown("no answer in time")]
+    channel.unanswered = 4  # others wrote what is before it, of which nobody told us
+    for _ in range(10):
+        await relay.drain(desk.group_id)
+        async with desk.database.begin() as db:
+            await db.execute(text(_PASS_ON))
+        await overtake(desk, 8)
+    assert channel.asked == ["send"] + ["whose"] * 5
+    assert (await states(desk), channel.said) == ({"one": "relayed"}, [])
+
+
+async def test_what_takes_more_calls_than_the_budget_has_is_not_looked_for(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    relay = replace(relay, group_rate=STRICT)
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    await relay.drain(desk.group_id)
+    assert [said for _, said in channel.said] == ["(possibly repeated)\none"]
+
+
 async def test_looking_in_a_group_that_threw_us_out_leaves_it_alone(
     relay: ToOperator, channel: Quiet, desk: Desk
 ) -> None:

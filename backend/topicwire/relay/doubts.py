@@ -62,15 +62,38 @@ def judge(doubts: Sequence[Doubt], found: Sequence[int], now: float) -> list[Ver
 
 async def look(held: Held) -> float:
     """Look for the messages of a lane's doubts. Ends the turn; the seconds for which the lane pauses."""
+    ids = await _unknown_ids(held)
     try:
+        pause = _room(held, len(ids) + _proofs(held))
+        if pause:
+            return await _wait(held, pause)
         await _prove(held)
-        found = await _find(held)
+        found = await _find(held, ids)
     except ChannelError as error:
         log.info("looking for a message failed", group=held.lane.group_id, error=str(error))
         return await _not_found_out(held, error)
-    if found is None:  # the budget is used up
-        return await _put_off(held, held.pause)
     return await _end(held, judge(held.lane.doubts, found, held.now.timestamp()))
+
+
+def _room(held: Held, calls: int) -> float:
+    """Seconds until all the calls of a look may be made; raises `Unreliable` for more than ever may.
+
+    They are made at once or not at all: a look that ended in between would begin anew the next time, and
+    never come to an end in a group whose budget has a place now and then.
+    """
+    rate = held.means.group_rate
+    if rate is not None and calls > rate.calls:
+        raise Unreliable(f"it would take {calls} calls, more than the group's budget")
+    return held.wait_for(calls)
+
+
+async def _wait(held: Held, seconds: float) -> float:
+    """Let the lane pause until its budget has room."""
+    reason = "The group's budget was used up."
+    await held.persist(
+        lambda db: outbox.put_back(db, held.lane, None, reason=reason, pause=seconds, called=False)
+    )
+    return seconds
 
 
 async def _not_found_out(held: Held, error: ChannelError) -> float:
@@ -87,14 +110,22 @@ async def _not_found_out(held: Held, error: ChannelError) -> float:
     return await _put_off(held, max(RETRY, held.pause))
 
 
+def _proofs(held: Held) -> int:
+    """How many calls it takes to prove that whose a message is can be found out; 0 for a day after that."""
+    lane, proved = held.lane, held.means.proved
+    if time.monotonic() - proved.get(lane.bot_id, float("-inf")) < PROVED_FOR:
+        return 0
+    return 2 if lane.known_id else 1
+
+
 async def _prove(held: Held) -> None:
     """Ask, once a day, what is known: an id that nobody has, and the last that we were given.
 
     The second may have been deleted meanwhile; then it proves nothing, but contradicts nothing. Raises
     `Unreliable`.
     """
-    lane, proved = held.lane, held.means.proved
-    if time.monotonic() - proved.get(lane.bot_id, float("-inf")) < PROVED_FOR:
+    lane = held.lane
+    if not _proofs(held):
         return
     if await held.channel.whose(lane.chat_id, NOT_YET) != "nobody's":
         raise Unreliable("a message that cannot exist is said to exist")
@@ -103,26 +134,27 @@ async def _prove(held: Held) -> None:
         if await held.channel.whose(lane.chat_id, lane.known_id) == "theirs":
             raise Unreliable("a message of ours is said to be somebody else's")
     await held.another_call()
-    proved[lane.bot_id] = time.monotonic()
+    held.means.proved[lane.bot_id] = time.monotonic()
 
 
-async def _find(held: Held) -> list[int] | None:
-    """The ids of messages of ours that nobody answered for; None when the budget does not suffice."""
-    lane, wanted = held.lane, len(held.lane.doubts)
+async def _unknown_ids(held: Held) -> list[int]:
+    """The ids that a message in doubt may have."""
+    lane = held.lane
     after = lane.doubts[0].after
     async with held.means.db.statement() as db:
         seen = await lanes.seen_since(db, lane, after)
     known = {*seen, *lane.ours}
+    highest = max(known, default=after)
+    return [message_id for message_id in range(after + 1, highest + BEYOND + 1) if message_id not in known]
+
+
+async def _find(held: Held, ids: Sequence[int]) -> list[int]:
+    """Those of the ids that are messages of ours, which nobody answered for."""
+    lane, wanted = held.lane, len(held.lane.doubts)
     found: list[int] = []
-    asked = False
-    for message_id in range(after + 1, max(known, default=after) + BEYOND + 1):
-        if message_id in known:
-            continue
-        if asked:  # the first call is what the lane was claimed for
-            if held.pause > 0:
-                return None
+    for number, message_id in enumerate(ids):
+        if number:  # the first call is what the lane was claimed for
             await held.another_call()
-        asked = True
         if await held.channel.whose(lane.chat_id, message_id) == "ours":
             found.append(message_id)
         if len(found) == wanted:

@@ -87,6 +87,10 @@ class Held:
         """How long the group's budget makes the lane wait after the call of this turn."""
         return pacing.after(self.lane.calls, self.now, self.means.group_rate)
 
+    def wait_for(self, places: int) -> float:
+        """Seconds until the group's budget has room for so many calls, that of the turn among them."""
+        return pacing.wait(self.lane.calls, self.now, self.means.group_rate, places=places)
+
     async def another_call(self, *, saying: Sequence[int] | None = None) -> None:
         """Make room for one more call: renew the lease, take one more slot of the budget.
 
