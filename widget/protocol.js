@@ -99,8 +99,8 @@ export function textVerdict(text) {
   return text.length > LIMITS.text ? "too_long" : "ok";
 }
 
-/** True when nobody would see anything: white space, control and format characters only. */
-export const isBlank = (text) => !/[^\s\p{Cc}\p{Cf}]/u.test(text);
+/** True when nobody would see anything: white space, control and format characters, Telegram's blanks. */
+export const isBlank = (text) => !/[^\s\p{Cc}\p{Cf}\u2800\ufffc\u{e0000}-\u{e007f}]/u.test(text);
 
 /** Text as it may travel: outer space off, no NUL, halves of surrogate pairs replaced. */
 export const clean = (text) =>

@@ -1,6 +1,7 @@
 """The outbox and its lanes: order, leases, fences; a lane that was lost changes nothing."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -162,6 +163,49 @@ async def test_a_recap_goes_first(desk: Desk, db: Connection) -> None:
     await desk.give_topic("ann", 10)
     await outbox.add_recap(db, desk.group_id, "ann")
     assert await all_said(db, desk) == ["recap", "one"]
+
+
+async def test_a_new_visitor_goes_before_one_who_floods(desk: Desk, db: Connection) -> None:
+    for number in range(10):
+        await desk.say(f"flood {number}", by="flood")
+    await desk.give_topic("flood", 10)
+    said: list[str | None] = []
+    for number in range(12):
+        if number == 2:
+            await desk.say("hello", by="new")
+            await desk.give_topic("new", 11)
+        lane, entry = await taken(db, desk)
+        said.append(entry.text)
+        await outbox.relayed(db, lane, [entry.id], message_id=100 + number, pause=0)
+        if number == 10:
+            await desk.say("again", by="new")
+    assert said[2] == "hello"
+    assert [each for each in said if each and each.startswith("flood")] == [f"flood {n}" for n in range(10)]
+
+
+async def test_who_has_waited_longest_is_served_next(desk: Desk, db: Connection) -> None:
+    for number in range(3):
+        for who in ("ann", "ben", "cleo"):
+            await desk.say(f"{who} {number}", by=who)
+    for topic, who in enumerate(("ann", "ben", "cleo"), 10):
+        await desk.give_topic(who, topic)
+    assert await all_said(db, desk) == [f"{who} {n}" for n in range(3) for who in ("ann", "ben", "cleo")]
+
+
+async def test_classes_share_and_none_starves(desk: Desk, db: Connection) -> None:
+    """Of nine turns five are for what visitors say, three for what keeps order, one for announcements."""
+    for number in range(30):
+        await desk.say("said", by=f"visitor {number}")
+        await desk.give_topic(f"visitor {number}", 10 + number)
+        await outbox.add_notice(db, desk.group_id, Notice("normal"))
+        await outbox.add_notice(db, desk.group_id, Notice("low"))
+    await db.execute(text("UPDATE outbox SET priority = 2 WHERE body ->> 'text' = 'low'"))
+    said = []
+    for number in range(18):
+        lane, entry = await taken(db, desk)
+        said.append(entry.text or (entry.body.text if isinstance(entry.body, Notice) else ""))
+        await outbox.relayed(db, lane, [entry.id], message_id=100 + number, pause=0)
+    assert Counter(said) == {"said": 10, "normal": 6, "low": 2}
 
 
 async def test_a_notice_needs_no_conversation(desk: Desk, db: Connection) -> None:

@@ -166,9 +166,10 @@ def _why(raw: str | bytes, error: Exception) -> FrameRefused:
 
 
 # What a text may carry that nobody sees: control and format characters (joiners of emoji among
-# them), every kind of space, and the marks that Telegram removes.
+# them), every kind of space, the marks that Telegram removes, and what it takes for blanks (TDLib,
+# `strip_empty_characters`).
 _INVISIBLE = {"Cc", "Cf", "Zs", "Zl", "Zp"}
-_REMOVED = frozenset("\u030a\u0333\u033f")
+_REMOVED = frozenset("\u030a\u0333\u033f\u2800\ufffc").union(map(chr, range(0xE0000, 0xE0080)))
 _NEWLINES = re.compile("\r\n?")
 
 
