@@ -505,6 +505,24 @@ async def test_a_topic_that_was_reopened_without_an_answer_is_simply_reopened_ag
     assert channel.asked == ["reopen_topic", "reopen_topic", "send"]
 
 
+async def test_what_was_found_and_could_be_either_is_nobody_elses(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    """Two calls are in doubt, one message is found, both are said again; the next in doubt was not said."""
+    for who, topic in (("ann", 10), ("ben", 11)):
+        await desk.say(f"{who}'s", by=who)
+        await desk.give_topic(who, topic)
+    channel.errors["send"] = [Unknown("no answer in time")] * 3
+    await relay.drain(desk.group_id)
+    channel.unanswered = 1
+    await overtake(desk, 31)
+    for _ in range(3):
+        await relay.drain(desk.group_id)
+        await overtake(desk, 31)
+    said = sorted(said for _, said in channel.said)
+    assert said == ["(possibly repeated)\nann's", "(possibly repeated)\nben's"]
+
+
 FIRST, SECOND = Doubt((1,), after=10, at=100.0), Doubt((2,), after=12, at=115.0)
 
 

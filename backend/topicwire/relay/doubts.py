@@ -72,7 +72,7 @@ async def look(held: Held) -> float:
     except ChannelError as error:
         log.info("looking for a message failed", group=held.lane.group_id, error=str(error))
         return await _not_found_out(held, error)
-    return await _end(held, judge(held.lane.doubts, found, held.now.timestamp()))
+    return await _end(held, judge(held.lane.doubts, found, held.now.timestamp()), found)
 
 
 def _room(held: Held, calls: int) -> float:
@@ -196,11 +196,13 @@ async def _put_off(held: Held, seconds: float) -> float:
     return pause
 
 
-async def _end(held: Held, verdicts: Sequence[Verdict]) -> float:
+async def _end(held: Held, verdicts: Sequence[Verdict], found: Sequence[int] = ()) -> float:
+    """End the turn. What was found and is left to nobody is known now: no later doubt may adopt it."""
     lane, pause = held.lane, held.pause
     left = [doubt for doubt, verdict in zip(lane.doubts, verdicts, strict=True) if verdict.kind == "wait"]
     again_in = max(0.0, FINAL_AFTER - (held.now.timestamp() - left[0].at)) if left else None
-    highest = max((verdict.message_id or 0 for verdict in verdicts), default=0) or None
+    adopted = [verdict.message_id for verdict in verdicts if verdict.message_id is not None]
+    highest = max(adopted if left else found, default=None)
 
     async def settle(db: Connection) -> list[Change]:
         changes = []
