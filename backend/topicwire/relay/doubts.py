@@ -102,12 +102,12 @@ async def _not_found_out(held: Held, error: ChannelError) -> float:
             log.error("nothing can be found out, messages may be repeated", reason=str(error))
             return await _end(held, [Verdict("repeat")] * len(held.lane.doubts))
         case Wait(seconds=seconds):
-            return await _put_off(held, max(seconds, held.pause))
+            return await _put_off(held, seconds, pause=seconds)
         case ChatRefused():
             return await _leave_alone(held, error)
         case ChatMoved():
             return await _follow(held, error)
-    return await _put_off(held, max(RETRY, held.pause))
+    return await _put_off(held, RETRY)
 
 
 def _proofs(held: Held) -> int:
@@ -164,7 +164,7 @@ async def _find(held: Held, ids: Sequence[int]) -> list[int]:
 
 async def _leave_alone(held: Held, error: ChatRefused) -> float:
     """The group refuses us; when it has been left alone for a while, the next turn looks again."""
-    pause = lanes.patience(held.lane.trouble_count)
+    pause = max(lanes.patience(held.lane.trouble_count), held.pause)
     await held.persist(
         lambda db: outbox.put_back(db, held.lane, None, reason=str(error), pause=pause, trouble=error.reason)
     )
@@ -174,7 +174,7 @@ async def _leave_alone(held: Held, error: ChatRefused) -> float:
 async def _follow(held: Held, error: ChatMoved) -> float:
     """Ids start again in the new chat, so `move_chat` gives the doubts up."""
     lane = held.lane
-    pause = lanes.patience(lane.trouble_count)
+    pause = max(lanes.patience(lane.trouble_count), held.pause)
 
     async def follow(db: Connection) -> None:
         await to_visitor.move_chat(
@@ -186,9 +186,10 @@ async def _follow(held: Held, error: ChatMoved) -> float:
     return pause
 
 
-async def _put_off(held: Held, seconds: float) -> float:
-    """Look again after so many seconds; all the doubts are left."""
-    lane, pause = held.lane, held.pause
+async def _put_off(held: Held, seconds: float, *, pause: float = 0) -> float:
+    """Look again after so many seconds; all the doubts are left. `pause` is for the whole lane."""
+    lane, pause = held.lane, max(pause, held.pause)
+    seconds = max(seconds, pause)
     await held.persist(
         lambda db: lanes.looked(db, lane, left=lane.doubts, message_id=None, again_in=seconds, pause=pause)
     )

@@ -231,5 +231,5 @@ class Turn(Held):
 
     async def suspend(self, reason: str, trouble: str, *, called: bool = True) -> float:
         """Leave the group alone for a while, longer each time, until it is mended."""
-        pause = lanes.patience(self.lane.trouble_count)
+        pause = max(lanes.patience(self.lane.trouble_count), self.pause if called else 0)
         return await self.put_back(reason, pause=pause, trouble=trouble, called=called)
