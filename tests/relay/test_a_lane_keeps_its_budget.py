@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.domain.conftest import BOT, Desk, new_desk
 from tests.relay.conftest import Quiet
 from topicwire.db import Database
-from topicwire.relay.channel import ChannelError, NotReached, Rejected, Unknown, Wait
+from topicwire.relay.channel import ChannelError, NotReached, Rejected, TopicClosed, TopicGone, Unknown, Wait
 from topicwire.relay.to_operator import ToOperator
 from topicwire.settings import Rate
 
@@ -52,19 +52,23 @@ class Timed(Quiet):
             raise
 
 
-errors = st.one_of(
+passing = st.one_of(
     st.builds(lambda seconds: Wait("Too Many Requests", seconds), st.integers(1, 90)),
     st.builds(NotReached, st.just("no connection")),
     st.builds(Unknown, st.just("no answer in time")),
     st.builds(Rejected, st.just("MESSAGE_IS_CURSED")),
 )
+errors = passing | st.one_of(
+    st.builds(TopicGone, st.just("message thread not found")),
+    st.builds(TopicClosed, st.just("TOPIC_CLOSED")),
+)
 
 
 @given(
-    rate=st.sampled_from([Rate(1, WINDOW), Rate(3, WINDOW), Rate(8, WINDOW), Rate(20, WINDOW)]),
+    rate=st.sampled_from([Rate(2, WINDOW), Rate(3, WINDOW), Rate(8, WINDOW), Rate(20, WINDOW)]),
     sends=st.lists(errors, max_size=8),
-    topics=st.lists(errors, max_size=3),
-    looks=st.lists(errors, max_size=3),
+    topics=st.lists(passing, max_size=3),
+    looks=st.lists(passing, max_size=3),
     steps=st.lists(st.tuples(st.integers(0, 12), st.integers(1, 50)), min_size=1, max_size=12),
 )
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

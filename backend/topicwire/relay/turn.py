@@ -91,6 +91,14 @@ class Held:
         """Seconds until the group's budget has room for so many calls, that of the turn among them."""
         return pacing.wait(self.lane.calls, self.now, self.means.group_rate, places=places)
 
+    @property
+    def pause_for_two(self) -> float:
+        """Seconds to pause before a turn that makes two calls; 0 when this one may make them."""
+        rate = self.means.group_rate
+        if rate is None or self.wait_for(min(2, rate.calls)) == 0:
+            return 0
+        return pacing.wait((*self.lane.calls, self.now), self.now, rate, places=2)
+
     async def another_call(self, *, saying: Sequence[int] | None = None) -> None:
         """Make room for one more call: renew the lease, take one more slot of the budget.
 
