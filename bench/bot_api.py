@@ -1,4 +1,4 @@
-"""The smallest honest Bot API server: it answers at once, in the right shapes, and notes when a call came.
+"""The smallest honest Bot API server: it answers in the right shapes, and notes when a call came.
 
 Texts carry a mark such as `n0000042n`, by which a call is recognized without parsing anything.
 """
@@ -24,15 +24,24 @@ def mark(number: int) -> str:
 
 
 class BotApi:
-    """What the server knows: `arrived` is told of each marked text, its time, its chat and its topic."""
+    """What the server knows: `arrived` is told of each marked text, its time, its chat and its topic.
+
+    It answers at once; `delay` and `delays`, which is for one chat, are the seconds that it takes otherwise.
+    """
 
     def __init__(self, arrived: Callable[[int, float, int, int], None]) -> None:
         self._arrived = arrived
         self._ids = itertools.count(1000)
+        self.delay = 0.0
+        self.delays: dict[int, float] = {}
 
-    def answer(self, method: str, body: bytes, at: float) -> dict[str, Any]:
-        """Carry out one call that came `at` that time."""
+    def answer(self, method: str, body: bytes, at: float) -> tuple[dict[str, Any], float]:
+        """Carry out one call that came `at` that time; the answer, and the seconds until it is given."""
         asked = _arguments(body)
+        delay = self.delays.get(int(asked.get("chat_id", 0)), self.delay)
+        return self._carry_out(method, asked, body, at), delay
+
+    def _carry_out(self, method: str, asked: dict[str, str], body: bytes, at: float) -> dict[str, Any]:
         if method == "sendmessage":
             return self._send(asked, body, at)
         if method == "createforumtopic":
@@ -90,10 +99,17 @@ class _Connection(asyncio.Protocol):
         """It is complete: this is when the call has arrived."""
         at = time.monotonic()
         method = self._url.rpartition(b"/")[2].decode().lower()
-        content = json.dumps(self._api.answer(method, b"".join(self._body), at)).encode()
+        answer, delay = self._api.answer(method, b"".join(self._body), at)
+        content = json.dumps(answer).encode()
         head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-        if self._transport is not None:
-            self._transport.write(head.encode() + content)
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self._write, head.encode() + content)
+        else:
+            self._write(head.encode() + content)
+
+    def _write(self, answer: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(answer)
 
 
 def _arguments(body: bytes) -> dict[str, str]:

@@ -65,3 +65,22 @@ def test_a_wait_is_never_longer_than_needed(rate: Rate, gaps: list[float], later
     in_window = [call for call in calls if (now - call).total_seconds() < rate.seconds]
     assert (wait > 0) == (len(in_window) >= rate.calls) or abs(wait) < 1e-5
     assert pacing.wait(calls, now + timedelta(seconds=wait, microseconds=1), rate) == 0
+
+
+@given(rate=rates, gaps=st.lists(st.floats(0, 100), max_size=60), data=st.data())
+def test_waiting_for_several_places_is_waiting_for_one_after_the_other(
+    rate: Rate, gaps: list[float], data: st.DataObject
+) -> None:
+    """When so many may be made, each may be made at once after the one before, and not sooner."""
+    calls, now = [], START
+    for gap in gaps:
+        now += timedelta(seconds=gap)
+        calls.append(now)
+    places = data.draw(st.integers(1, rate.calls))
+    wait = pacing.wait(calls, now, rate, places=places)
+    then = now + timedelta(seconds=wait, microseconds=1)
+    for _ in range(places):
+        assert pacing.wait(calls, then, rate) == 0
+        calls.append(then)
+    sooner = now + timedelta(seconds=wait * 0.9)
+    assert wait < 1e-4 or pacing.wait(calls[: len(gaps)] + [sooner] * (places - 1), sooner, rate) > 0

@@ -423,6 +423,44 @@ async def test_looking_waits_as_it_is_told(relay: ToOperator, channel: Quiet, de
     assert (await states(desk), channel.said) == ({"one": "relayed"}, [])
 
 
+_STEADY = """
+    UPDATE groups SET calls = ARRAY(
+      SELECT now() - make_interval(secs => 8 * n) FROM generate_series(7, 1, -1) n)
+"""
+_PASS_ON = "UPDATE groups SET calls = ARRAY(SELECT call - interval '8 s' FROM unnest(calls) call)"
+
+
+async def test_looking_waits_until_all_its_calls_have_room(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    """A place every eight seconds, as a steady load leaves them; one look takes up to six."""
+    relay = replace(relay, group_rate=Rate(8, 60))
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    async with desk.database.begin() as db:
+        await db.execute(text(_STEADY))
+    channel.errors["send"] = [Unknown("no answer in time")]
+    channel.unanswered = 4  # others wrote what is before it, of which nobody told us
+    for _ in range(10):
+        await relay.drain(desk.group_id)
+        async with desk.database.begin() as db:
+            await db.execute(text(_PASS_ON))
+        await overtake(desk, 8)
+    assert channel.asked == ["send"] + ["whose"] * 5
+    assert (await states(desk), channel.said) == ({"one": "relayed"}, [])
+
+
+async def test_what_takes_more_calls_than_the_budget_has_is_not_looked_for(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    relay = replace(relay, group_rate=STRICT)
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    await relay.drain(desk.group_id)
+    assert [said for _, said in channel.said] == ["(possibly repeated)\none"]
+
+
 async def test_looking_in_a_group_that_threw_us_out_leaves_it_alone(
     relay: ToOperator, channel: Quiet, desk: Desk
 ) -> None:
@@ -465,6 +503,24 @@ async def test_a_topic_that_was_reopened_without_an_answer_is_simply_reopened_ag
     await overtake(desk, 2)
     await relay.drain(desk.group_id)
     assert channel.asked == ["reopen_topic", "reopen_topic", "send"]
+
+
+async def test_what_was_found_and_could_be_either_is_nobody_elses(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    """Two calls are in doubt, one message is found, both are said again; the next in doubt was not said."""
+    for who, topic in (("ann", 10), ("ben", 11)):
+        await desk.say(f"{who}'s", by=who)
+        await desk.give_topic(who, topic)
+    channel.errors["send"] = [Unknown("no answer in time")] * 3
+    await relay.drain(desk.group_id)
+    channel.unanswered = 1
+    await overtake(desk, 31)
+    for _ in range(3):
+        await relay.drain(desk.group_id)
+        await overtake(desk, 31)
+    said = sorted(said for _, said in channel.said)
+    assert said == ["(possibly repeated)\nann's", "(possibly repeated)\nben's"]
 
 
 FIRST, SECOND = Doubt((1,), after=10, at=100.0), Doubt((2,), after=12, at=115.0)

@@ -62,15 +62,38 @@ def judge(doubts: Sequence[Doubt], found: Sequence[int], now: float) -> list[Ver
 
 async def look(held: Held) -> float:
     """Look for the messages of a lane's doubts. Ends the turn; the seconds for which the lane pauses."""
+    ids = await _unknown_ids(held)
     try:
+        pause = _room(held, len(ids) + _proofs(held))
+        if pause:
+            return await _wait(held, pause)
         await _prove(held)
-        found = await _find(held)
+        found = await _find(held, ids)
     except ChannelError as error:
         log.info("looking for a message failed", group=held.lane.group_id, error=str(error))
         return await _not_found_out(held, error)
-    if found is None:  # the budget is used up
-        return await _put_off(held, held.pause)
-    return await _end(held, judge(held.lane.doubts, found, held.now.timestamp()))
+    return await _end(held, judge(held.lane.doubts, found, held.now.timestamp()), found)
+
+
+def _room(held: Held, calls: int) -> float:
+    """Seconds until all the calls of a look may be made; raises `Unreliable` for more than ever may.
+
+    They are made at once or not at all: a look that ended in between would begin anew the next time, and
+    never come to an end in a group whose budget has a place now and then.
+    """
+    rate = held.means.group_rate
+    if rate is not None and calls > rate.calls:
+        raise Unreliable(f"it would take {calls} calls, more than the group's budget")
+    return held.wait_for(calls)
+
+
+async def _wait(held: Held, seconds: float) -> float:
+    """Let the lane pause until its budget has room."""
+    reason = "The group's budget was used up."
+    await held.persist(
+        lambda db: outbox.put_back(db, held.lane, None, reason=reason, pause=seconds, called=False)
+    )
+    return seconds
 
 
 async def _not_found_out(held: Held, error: ChannelError) -> float:
@@ -79,12 +102,20 @@ async def _not_found_out(held: Held, error: ChannelError) -> float:
             log.error("nothing can be found out, messages may be repeated", reason=str(error))
             return await _end(held, [Verdict("repeat")] * len(held.lane.doubts))
         case Wait(seconds=seconds):
-            return await _put_off(held, max(seconds, held.pause))
+            return await _put_off(held, seconds, pause=seconds)
         case ChatRefused():
             return await _leave_alone(held, error)
         case ChatMoved():
             return await _follow(held, error)
-    return await _put_off(held, max(RETRY, held.pause))
+    return await _put_off(held, RETRY)
+
+
+def _proofs(held: Held) -> int:
+    """How many calls it takes to prove that whose a message is can be found out; 0 for a day after that."""
+    lane, proved = held.lane, held.means.proved
+    if time.monotonic() - proved.get(lane.bot_id, float("-inf")) < PROVED_FOR:
+        return 0
+    return 2 if lane.known_id else 1
 
 
 async def _prove(held: Held) -> None:
@@ -93,8 +124,8 @@ async def _prove(held: Held) -> None:
     The second may have been deleted meanwhile; then it proves nothing, but contradicts nothing. Raises
     `Unreliable`.
     """
-    lane, proved = held.lane, held.means.proved
-    if time.monotonic() - proved.get(lane.bot_id, float("-inf")) < PROVED_FOR:
+    lane = held.lane
+    if not _proofs(held):
         return
     if await held.channel.whose(lane.chat_id, NOT_YET) != "nobody's":
         raise Unreliable("a message that cannot exist is said to exist")
@@ -103,26 +134,27 @@ async def _prove(held: Held) -> None:
         if await held.channel.whose(lane.chat_id, lane.known_id) == "theirs":
             raise Unreliable("a message of ours is said to be somebody else's")
     await held.another_call()
-    proved[lane.bot_id] = time.monotonic()
+    held.means.proved[lane.bot_id] = time.monotonic()
 
 
-async def _find(held: Held) -> list[int] | None:
-    """The ids of messages of ours that nobody answered for; None when the budget does not suffice."""
-    lane, wanted = held.lane, len(held.lane.doubts)
+async def _unknown_ids(held: Held) -> list[int]:
+    """The ids that a message in doubt may have."""
+    lane = held.lane
     after = lane.doubts[0].after
     async with held.means.db.statement() as db:
         seen = await lanes.seen_since(db, lane, after)
     known = {*seen, *lane.ours}
+    highest = max(known, default=after)
+    return [message_id for message_id in range(after + 1, highest + BEYOND + 1) if message_id not in known]
+
+
+async def _find(held: Held, ids: Sequence[int]) -> list[int]:
+    """Those of the ids that are messages of ours, which nobody answered for."""
+    lane, wanted = held.lane, len(held.lane.doubts)
     found: list[int] = []
-    asked = False
-    for message_id in range(after + 1, max(known, default=after) + BEYOND + 1):
-        if message_id in known:
-            continue
-        if asked:  # the first call is what the lane was claimed for
-            if held.pause > 0:
-                return None
+    for number, message_id in enumerate(ids):
+        if number:  # the first call is what the lane was claimed for
             await held.another_call()
-        asked = True
         if await held.channel.whose(lane.chat_id, message_id) == "ours":
             found.append(message_id)
         if len(found) == wanted:
@@ -132,7 +164,7 @@ async def _find(held: Held) -> list[int] | None:
 
 async def _leave_alone(held: Held, error: ChatRefused) -> float:
     """The group refuses us; when it has been left alone for a while, the next turn looks again."""
-    pause = lanes.patience(held.lane.trouble_count)
+    pause = max(lanes.patience(held.lane.trouble_count), held.pause)
     await held.persist(
         lambda db: outbox.put_back(db, held.lane, None, reason=str(error), pause=pause, trouble=error.reason)
     )
@@ -142,7 +174,7 @@ async def _leave_alone(held: Held, error: ChatRefused) -> float:
 async def _follow(held: Held, error: ChatMoved) -> float:
     """Ids start again in the new chat, so `move_chat` gives the doubts up."""
     lane = held.lane
-    pause = lanes.patience(lane.trouble_count)
+    pause = max(lanes.patience(lane.trouble_count), held.pause)
 
     async def follow(db: Connection) -> None:
         await to_visitor.move_chat(
@@ -154,9 +186,10 @@ async def _follow(held: Held, error: ChatMoved) -> float:
     return pause
 
 
-async def _put_off(held: Held, seconds: float) -> float:
-    """Look again after so many seconds; all the doubts are left."""
-    lane, pause = held.lane, held.pause
+async def _put_off(held: Held, seconds: float, *, pause: float = 0) -> float:
+    """Look again after so many seconds; all the doubts are left. `pause` is for the whole lane."""
+    lane, pause = held.lane, max(pause, held.pause)
+    seconds = max(seconds, pause)
     await held.persist(
         lambda db: lanes.looked(db, lane, left=lane.doubts, message_id=None, again_in=seconds, pause=pause)
     )
@@ -164,11 +197,13 @@ async def _put_off(held: Held, seconds: float) -> float:
     return pause
 
 
-async def _end(held: Held, verdicts: Sequence[Verdict]) -> float:
+async def _end(held: Held, verdicts: Sequence[Verdict], found: Sequence[int] = ()) -> float:
+    """End the turn. What was found and is left to nobody is known now: no later doubt may adopt it."""
     lane, pause = held.lane, held.pause
     left = [doubt for doubt, verdict in zip(lane.doubts, verdicts, strict=True) if verdict.kind == "wait"]
     again_in = max(0.0, FINAL_AFTER - (held.now.timestamp() - left[0].at)) if left else None
-    highest = max((verdict.message_id or 0 for verdict in verdicts), default=0) or None
+    adopted = [verdict.message_id for verdict in verdicts if verdict.message_id is not None]
+    highest = max(adopted if left else found, default=None)
 
     async def settle(db: Connection) -> list[Change]:
         changes = []

@@ -80,6 +80,8 @@ async def _gone(turn: Turn, error: ChannelError) -> float:
         return await turn.done()
     if entry.topic_id is None or entry.conversation_id is None:
         return await _give_up(turn, error)
+    if pause := turn.pause_for_two:
+        return await turn.put_back(str(error), pause=pause)
     await turn.another_call()
     there = await turn.channel.topic_exists(turn.lane.chat_id, entry.topic_id, entry.topic_name or "")
     if there and entry.attempts < DOUBTS:

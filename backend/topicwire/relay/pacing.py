@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from topicwire.settings import Rate
 
 
-def wait(calls: Sequence[datetime], now: datetime, rate: Rate | None) -> float:
-    """Seconds until the next call may be made; 0 when it may be made now.
+def wait(calls: Sequence[datetime], now: datetime, rate: Rate | None, *, places: int = 1) -> float:
+    """Seconds until so many calls may be made one after the other; 0 when they may be made now.
 
-    `calls` are the last answers, oldest first; all times by one clock.
+    `calls` are the last answers, oldest first; all times by one clock. No more places than the rate has.
     """
-    if rate is None or len(calls) < rate.calls:
+    if rate is None or len(calls) + places <= rate.calls:
         return 0
-    free = calls[-rate.calls] + timedelta(seconds=rate.seconds)
+    free = calls[places - rate.calls - 1] + timedelta(seconds=rate.seconds)
     return max(0.0, (free - now).total_seconds())
 
 

@@ -87,6 +87,18 @@ class Held:
         """How long the group's budget makes the lane wait after the call of this turn."""
         return pacing.after(self.lane.calls, self.now, self.means.group_rate)
 
+    def wait_for(self, places: int) -> float:
+        """Seconds until the group's budget has room for so many calls, that of the turn among them."""
+        return pacing.wait(self.lane.calls, self.now, self.means.group_rate, places=places)
+
+    @property
+    def pause_for_two(self) -> float:
+        """Seconds to pause before a turn that makes two calls; 0 when this one may make them."""
+        rate = self.means.group_rate
+        if rate is None or self.wait_for(min(2, rate.calls)) == 0:
+            return 0
+        return pacing.wait((*self.lane.calls, self.now), self.now, rate, places=2)
+
     async def another_call(self, *, saying: Sequence[int] | None = None) -> None:
         """Make room for one more call: renew the lease, take one more slot of the budget.
 
@@ -227,5 +239,5 @@ class Turn(Held):
 
     async def suspend(self, reason: str, trouble: str, *, called: bool = True) -> float:
         """Leave the group alone for a while, longer each time, until it is mended."""
-        pause = lanes.patience(self.lane.trouble_count)
+        pause = max(lanes.patience(self.lane.trouble_count), self.pause if called else 0)
         return await self.put_back(reason, pause=pause, trouble=trouble, called=called)
