@@ -125,6 +125,7 @@ async def relay(
         budget=Budget(redis),
         group_rate=None,
         bot_rate=None,
+        collect=0,
     )
     yield made
     await made.jobs.close()

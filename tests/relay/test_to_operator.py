@@ -178,6 +178,33 @@ async def test_a_lane_that_is_not_behind_says_each_by_itself(
     assert words(channel) == [f"message {number}" for number in range(10)]
 
 
+async def test_a_busy_lane_waits_for_the_rest_of_a_burst(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    """A quarter of a second without another message, and no message longer than a second for it."""
+    relay = replace(relay, group_rate=STRICT, collect=0.25)
+    for number in range(4):
+        await desk.say(f"message {number}")
+    await desk.give_topic("ann", 10)
+    await relay.drain(desk.group_id)
+    assert channel.said == []
+    assert 0 < await pause(desk) <= 0.25
+    async with desk.database.begin() as db:
+        await db.execute(text("UPDATE groups SET not_before = NULL"))
+        await db.execute(text("UPDATE outbox SET created_at = created_at - interval '0.3 seconds'"))
+    await relay.drain(desk.group_id)
+    ((_, said),) = channel.said
+    assert said == "message 0\nmessage 1\nmessage 2\nmessage 3"
+
+
+async def test_a_lane_at_rest_waits_for_nobody(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    relay = replace(relay, group_rate=Rate(20, 60), collect=0.25)
+    for number in range(5):
+        await desk.say(f"message {number}")
+    await relay.drain(desk.group_id)
+    assert words(channel) == [f"message {number}" for number in range(5)]
+
+
 async def test_only_what_fits_is_said_together(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
     relay = replace(relay, group_rate=STRICT)
     for letter in "abc":

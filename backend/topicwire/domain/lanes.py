@@ -34,7 +34,8 @@ class Lane(Struct, frozen=True):
     """A lane claimed for one turn: `calls` are the answers before it, `now` when it was claimed.
 
     `ours` are the ids of messages that we were given since the first of the `doubts`. `taken_over`:
-    whoever had the lane before has not given it back. `behind`: more waits than may be said now.
+    whoever had the lane before has not given it back. What waits would take `needed` calls if each message
+    was said by itself, and `free` may be made now; without a budget nothing is ever `needed`.
     """
 
     group_id: int
@@ -50,7 +51,18 @@ class Lane(Struct, frozen=True):
     doubts: tuple[Doubt, ...] = ()
     ours: Sequence[int] = ()
     taken_over: bool = False
-    behind: bool = False
+    needed: int = 0
+    free: int = 0
+
+    @property
+    def behind(self) -> bool:
+        """More waits than may be said now."""
+        return self.needed > self.free
+
+    @property
+    def busy(self) -> bool:
+        """So much waits that the lane may soon be behind."""
+        return 2 * self.needed > self.free
 
 
 class AskedTopic(Struct, frozen=True):

@@ -136,6 +136,7 @@ class Entry(Struct, frozen=True):
     seq: int | None
     text: str | None
     at: datetime | None
+    age: float
 
 
 # One round trip and one commit for a turn's beginning: lock the lane, find the head, take a slot of
@@ -169,6 +170,7 @@ _TAKE = text(
         coalesce(c.topic_opened, false) AS topic_opened,
         coalesce(c.topic_renamed, false) AS topic_renamed, c.project_id,
         c.email, c.name, c.locale, c.page_url, m.text, m.at,
+        extract(epoch FROM now() - o.created_at)::float8 AS age,
         o.conversation_id IS NULL OR o.kind = 'rename' OR (c.topic_id IS NOT NULL AND NOT c.topic_closed)
           AS ready
       FROM lane JOIN outbox o ON o.group_id = lane.id
@@ -199,13 +201,15 @@ _TAKE = text(
         g.known_id, g.doubts, g.ours
     )
     SELECT head.*, claimed.*, now() AS now, lane.must_look, lane.lease_until IS NOT NULL AS taken_over,
-      head.kind = 'message' AND coalesce((
-        SELECT count(*) FROM (
-          SELECT 1 FROM outbox w WHERE w.group_id = lane.id AND w.state = 'accepted'
-          LIMIT CAST(:allowed AS int) + 1) waiting
-      ) > CAST(:allowed AS int) - (
+      CASE WHEN head.kind = 'message' AND CAST(:allowed AS int) IS NOT NULL THEN (
+        SELECT count(*) + count(DISTINCT conversation_id) FILTER (WHERE needs_topic) FROM (
+          SELECT w.conversation_id, w.conversation_id IS NOT NULL AND c.topic_id IS NULL AS needs_topic
+          FROM outbox w LEFT JOIN conversations c ON c.id = w.conversation_id
+          WHERE w.group_id = lane.id AND w.state = 'accepted' LIMIT CAST(:allowed AS int) + 1) waiting
+      ) ELSE 0 END AS needed,
+      coalesce(CAST(:allowed AS int), 0) - (
         SELECT count(*) FROM unnest(lane.calls) call
-        WHERE call > now() - make_interval(secs => CAST(:window AS float8))), false) AS behind
+        WHERE call > now() - make_interval(secs => CAST(:window AS float8))) AS free
     FROM lane JOIN claimed ON true LEFT JOIN head ON true
     """
 )
@@ -232,7 +236,8 @@ async def take(
     lane = Lane(
         group_id, row.bot_id, row.chat_id, row.fence, row.calls[:-1], row.now,
         row.trouble, row.trouble_since, row.trouble_count,
-        row.known_id, msgspec.convert(row.doubts, tuple[Doubt, ...]), row.ours, row.taken_over, row.behind,
+        row.known_id, msgspec.convert(row.doubts, tuple[Doubt, ...]), row.ours, row.taken_over,
+        row.needed, row.free,
     )  # fmt: skip
     if row.must_look:
         return lane, None
@@ -241,9 +246,17 @@ async def take(
     return lane, Entry(body=body, **fields)
 
 
+class Follower(Struct, frozen=True):
+    """A message right behind another; `age` in seconds."""
+
+    id: int
+    text: str
+    age: float
+
+
 _FOLLOWERS = text(
     """
-    SELECT o.id, o.seq, o.kind, o.alone, m.text FROM outbox o
+    SELECT o.id, o.kind, o.alone, m.text, extract(epoch FROM now() - o.created_at) AS age FROM outbox o
     LEFT JOIN messages m ON m.conversation_id = o.conversation_id AND m.seq = o.seq
     WHERE o.conversation_id = :conversation AND o.state = 'accepted' AND o.rank = 1 AND o.id > :head
       AND (o.not_before IS NULL OR o.not_before <= now())
@@ -252,11 +265,11 @@ _FOLLOWERS = text(
 )
 
 
-async def followers(db: Connection, head: Entry) -> list[tuple[int, str]]:
-    """What may be said together with a message: entry and text of those right behind it, in order."""
+async def followers(db: Connection, head: Entry) -> list[Follower]:
+    """What may be said together with a message: those right behind it, in order."""
     rows = await db.execute(_FOLLOWERS, {"conversation": head.conversation_id, "head": head.id})
     alike = itertools.takewhile(lambda row: row.kind == "message" and not row.alone, rows)
-    return [(row.id, row.text) for row in alike]
+    return [Follower(row.id, row.text, float(row.age)) for row in alike]
 
 
 def _settle(end_of_turn: str, entry: str) -> TextClause:

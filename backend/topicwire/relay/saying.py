@@ -9,13 +9,13 @@ They raise what the channel raises: `fates.py` says what follows from it.
 """
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
 from topicwire.domain import conversations, outbox
 from topicwire.domain import topics as domain_topics
-from topicwire.domain.outbox import Discard, Notice, Remove
+from topicwire.domain.outbox import Discard, Follower, Notice, Remove
 from topicwire.relay import topics
 from topicwire.relay.channel import (
     ChatRefused,
@@ -27,6 +27,7 @@ from topicwire.relay.channel import (
 )
 from topicwire.relay.turn import Turn
 
+LONGEST_COLLECT = 1.0  # seconds that a burst may hold its first message
 SUPERFLUOUS = "Duplicate, please delete"
 
 log = structlog.get_logger()
@@ -61,25 +62,34 @@ async def _say_into_closed(turn: Turn) -> float:
 
 async def _say(turn: Turn) -> float:
     said, topic_id, reply_to = await _put_in_words(turn)
-    if turn.lane.behind and not turn.entry.alone:
-        said = await _with_followers(turn, said)
+    if turn.lane.busy and not turn.entry.alone:
+        async with turn.means.db.statement() as db:
+            followers = await outbox.followers(db, turn.entry)
+        if _burst(turn, followers):
+            return await turn.put_back("More may follow.", pause=turn.means.collect, called=False)
+        if turn.lane.behind:
+            said = await _with_followers(turn, said, followers)
     if not said.text:
         return await turn.relayed(None)
     sent = await turn.channel.send(turn.lane.chat_id, topic_id, said, reply_to=reply_to)
     return await turn.relayed(sent.message_id)
 
 
-async def _with_followers(turn: Turn, said: Text) -> Text:
+def _burst(turn: Turn, followers: Sequence[Follower]) -> bool:
+    """Whether a burst is under way, which in a busy lane is better said together than in pieces."""
+    newest = followers[-1].age if followers else turn.entry.age
+    return newest < turn.means.collect and turn.entry.age < LONGEST_COLLECT
+
+
+async def _with_followers(turn: Turn, said: Text, followers: Sequence[Follower]) -> Text:
     """Say what waits behind a message with it, as far as one message of Telegram holds it."""
-    async with turn.means.db.statement() as db:
-        waiting = await outbox.followers(db, turn.entry)
     batch = [turn.entry.id]
-    for entry_id, text in waiting:
-        longer = turn.means.wording.joined(said, text)
+    for follower in followers:
+        longer = turn.means.wording.joined(said, follower.text)
         if longer is None:
             break
         said = longer
-        batch.append(entry_id)
+        batch.append(follower.id)
     if len(batch) > 1:
         await turn.say_together(batch)
     return said

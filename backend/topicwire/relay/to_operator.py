@@ -58,6 +58,7 @@ class ToOperator:
     budget: Budget
     group_rate: Rate | None
     bot_rate: Rate | None
+    collect: float = 0.25  # seconds without another message after which a visitor's burst is over
     single_file: bool = False  # RELAY_LANES=1: one call at a time over all workers
     holder: str = ""  # this process, among those that want the one queue
 
@@ -66,7 +67,7 @@ class ToOperator:
         """What its turns work with."""
         return Means(
             db=self.db, wording=self.wording, jobs=self.jobs, notifier=self.notifier,
-            group_rate=self.group_rate,
+            group_rate=self.group_rate, collect=self.collect,
         )  # fmt: skip
 
     async def drain(self, group_id: int) -> None:

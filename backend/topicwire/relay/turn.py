@@ -43,6 +43,7 @@ class Means:
     jobs: Jobs
     notifier: Notifier
     group_rate: Rate | None
+    collect: float  # seconds without another message after which a visitor's burst is over
     proved: dict[int, float] = field(default_factory=dict)
 
 
