@@ -7,7 +7,9 @@ sockets_closed = Counter("topicwire_sockets_closed", "Visitors' sockets that we 
 sockets = Gauge("topicwire_sockets", "Visitors' sockets that are open")
 messages_accepted = Counter("topicwire_messages_accepted", "Messages of visitors committed")
 messages_relayed = Counter("topicwire_messages_relayed", "Messages of visitors that Telegram took")
-messages_failed = Counter("topicwire_messages_failed", "Messages of visitors given up on")
+messages_failed = Counter(
+    "topicwire_messages_failed", "Messages of visitors given up on, by the class of refusal", ["refusal"]
+)
 webhooks_refused = Counter("topicwire_webhooks_refused", "Webhook calls without the right secret")
 updates_taken = Counter("topicwire_updates_taken", "Updates of Telegram committed")
 updates_repeated = Counter("topicwire_updates_repeated", "Updates of Telegram that were known already")

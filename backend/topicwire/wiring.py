@@ -12,9 +12,10 @@ from typing import Any
 from msgspec import Struct
 
 from topicwire import jobs, notifier, ratelimit
-from topicwire.db import Database
-from topicwire.domain import groups, installation, projects
-from topicwire.errors import MisconfiguredError
+from topicwire.db import Connection, Database
+from topicwire.domain import dead_letters, groups, installation, projects
+from topicwire.domain.dead_letters import DeadLetter
+from topicwire.errors import MisconfiguredError, RefusedError
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
 from topicwire.ratelimit import Budget, Limiter
@@ -29,6 +30,7 @@ from topicwire.visitor.desk import Desk
 from topicwire.visitor.hub import Hub
 from topicwire.visitor.tokens import Tokens
 
+AT_ONCE = 100  # dead letters that one commit puts back: their conversations are locked meanwhile
 DEMO_OWNER, DEMO_NAME = "owner@localhost", "Demo shop"
 
 
@@ -193,6 +195,52 @@ async def list_projects(settings: Settings) -> list[ProjectLine]:
     """All projects, oldest first."""
     async with services(settings) as shared, shared.db.begin() as db:
         return [ProjectLine(**row) for row in await projects.every(db)]
+
+
+async def list_dead_letters(settings: Settings, *, project: str | None = None) -> list[DeadLetter]:
+    """Dead letters, oldest first; of one project or of all."""
+    async with services(settings) as shared, shared.db.begin() as db:
+        await _check_project(db, project)
+        return await dead_letters.every(db, project=project)
+
+
+async def requeue(settings: Settings, ids: Sequence[str], *, project: str | None = None) -> int:
+    """Put dead letters back into the outbox and ring; how many. Without `ids` all there are.
+
+    Raises `RefusedError`, with nothing changed, when one of `ids` is no dead letter (of the project).
+    """
+    async with services(settings) as shared:
+        async with shared.db.begin() as db:
+            await _check_project(db, project)
+            known = [letter.id for letter in await dead_letters.every(db, project=project)]
+            _check_letters(ids, known)
+        wanted = sorted({int(each) for each in ids or known})
+        count = 0
+        for start in range(0, len(wanted), AT_ONCE):
+            async with shared.db.begin() as db:
+                done = await dead_letters.requeue(db, wanted[start : start + AT_ONCE])
+            shared.ring(changes=done.changes, drains=done.drains)
+            count += len(done.ids)
+        return count
+
+
+async def _check_project(db: Connection, project: str | None) -> None:
+    if project is not None and all(
+        project not in (row["id"], row["key"]) for row in await projects.every(db)
+    ):
+        raise RefusedError(
+            "no_project",
+            f"{project} is neither the id nor the key of a project; see `topicwire projects list`.",
+        )
+
+
+def _check_letters(ids: Sequence[str], known: Sequence[str]) -> None:
+    for each in ids:
+        if each not in known:
+            raise RefusedError(
+                "no_dead_letter",
+                f"{each} is no dead letter; `topicwire dead-letters list` shows those there are.",
+            )
 
 
 async def ensure_demo(settings: Settings, chat_id: int) -> str:
