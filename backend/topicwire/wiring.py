@@ -16,6 +16,7 @@ from topicwire.db import Connection, Database
 from topicwire.domain import dead_letters, groups, installation, projects
 from topicwire.domain.dead_letters import DeadLetter
 from topicwire.errors import MisconfiguredError, RefusedError
+from topicwire.exposition import Exposition, name_of_process
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
 from topicwire.ratelimit import Budget, Limiter
@@ -55,12 +56,17 @@ class Web:
     services: Services
     desk: Desk
     webhook: Webhook
+    exposition: Exposition
 
 
 @asynccontextmanager
 async def web(settings: Settings) -> AsyncIterator[Web]:
     """A web process' parts, listening for rings while the block runs."""
-    async with services(settings) as shared, _admission(settings, shared) as admission:
+    async with (
+        services(settings) as shared,
+        _admission(settings, shared) as admission,
+        _exposition(settings, shared, "web") as exposition,
+    ):
         async with shared.db.begin() as db:
             epoch = await installation.epoch(db)
         hub = Hub(shared)
@@ -78,6 +84,7 @@ async def web(settings: Settings) -> AsyncIterator[Web]:
                 services=shared,
                 desk=desk,
                 webhook=Webhook(services=shared, keys=settings.secret_keys, bot_ids=bots),
+                exposition=exposition,
             )
         finally:
             await hub.stop()
@@ -96,6 +103,18 @@ async def _admission(settings: Settings, shared: Services) -> AsyncIterator[Admi
     )
     try:
         yield Admission(limiter=Limiter(redis), policies=policies, db=shared.db)
+    finally:
+        await redis.aclose()
+
+
+@asynccontextmanager
+async def _exposition(settings: Settings, shared: Services, role: str) -> AsyncIterator[Exposition]:
+    """What shows the figures of this process and of the others."""
+    redis = notifier.client(settings.redis)
+    made = Exposition(shared.db, redis, name_of_process(role))
+    try:
+        async with made.kept_up():
+            yield made
     finally:
         await redis.aclose()
 
@@ -124,7 +143,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
     redis = notifier.client(settings.redis)
     holder = uuid.uuid4().hex
     try:
-        async with services(settings) as shared:
+        async with services(settings) as shared, _exposition(settings, shared, "worker"):
             yield Worker(
                 services=shared,
                 to_operator=ToOperator(
