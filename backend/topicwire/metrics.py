@@ -19,6 +19,7 @@ updates_repeated = Counter(
     "topicwire_updates_repeated", "Updates of Telegram that were known already: dropped"
 )
 updates_failed = Counter("topicwire_updates_failed", "Updates of Telegram whose effect failed twice")
+updates_lost = Counter("topicwire_updates_lost", "Updates of Telegram given up on, after an hour")
 doubts = Counter("topicwire_doubts", "Calls without an answer, by what became of them", ["verdict"])
 lease_takeovers = Counter("topicwire_lease_takeovers", "Lanes taken from workers that did not give them back")
 call_seconds = Histogram(

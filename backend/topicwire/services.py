@@ -32,7 +32,7 @@ class Services:
         """Commit to an update of the operators' side, then ring. Raises `UnavailableError`.
 
         An effect that fails the same way twice is a bug of ours: the update is kept as failed, since
-        refusing it would make Telegram hold back the whole group for a day.
+        refusing it would make Telegram hold back the whole group for a day. The janitor tries it again.
         """
         try:
             effects = await self._take(bot_id, update_id, event, seen)
@@ -65,7 +65,7 @@ class Services:
             log.exception("an update is kept as failed", bot=bot_id, update=update_id)
             metrics.updates_failed.inc()
             async with self.db.begin() as db:
-                await to_visitor.keep_failed(db, bot_id=bot_id, update_id=update_id, event=event)
+                await to_visitor.keep_failed(db, bot_id=bot_id, update_id=update_id, event=event, seen=seen)
             return Effects()
 
     def ring(self, *, changes: Iterable[Change] = (), drains: Iterable[int] = ()) -> None:

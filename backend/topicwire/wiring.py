@@ -159,7 +159,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
                     holder=holder,
                 ),
                 linking=Linking(db=shared.db, channel=channels.get, jobs=shared.jobs),
-                janitor=Janitor(db=shared.db, jobs=shared.jobs),
+                janitor=Janitor(db=shared.db, jobs=shared.jobs, notifier=shared.notifier, holder=holder),
                 bot=bot,
                 holder=holder,
             )

@@ -153,7 +153,10 @@ async def serve(settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def _background(settings: Settings, parts: wiring.Worker) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(outlive("the janitor", parts.janitor.run))]
+    tasks = [
+        asyncio.create_task(outlive("the janitor", parts.janitor.run)),
+        asyncio.create_task(outlive("keeping house", parts.janitor.keep_house)),
+    ]
     if parts.bot is not None:
         tasks.append(asyncio.create_task(outlive("updates", lambda: _updates(settings, parts))))
     try:

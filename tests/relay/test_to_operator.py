@@ -659,7 +659,7 @@ async def test_what_was_said_before_the_claim_is_replayed_in_order(
             )
     await topics.create(turn)
     async with database.statement() as db:
-        assert await inbox.waiting(db, chat_id=CHAT, topic_id=101) == []
+        assert await inbox.of_topic(db, chat_id=CHAT, topic_id=101) == []
         told = await conversations.since(db, "ann", 1)
     assert told is not None
     assert [message.text for message in told.messages] == ["answer 1", "answer 2", "answer 3"]
