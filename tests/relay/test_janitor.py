@@ -1,4 +1,4 @@
-"""The janitor: what could not be carried out is tried again in order.
+"""The janitor: what could not be carried out is tried again in order; what is past its time goes.
 
 An effect fails for real: while the spell is cast, the database refuses the words of it.
 """
@@ -18,7 +18,7 @@ from tests.house import eventually
 from tests.relay.conftest import Quiet
 from topicwire import notifier
 from topicwire.db import Database
-from topicwire.domain import inbox
+from topicwire.domain import holds, inbox, lanes, outbox
 from topicwire.embedded import Servers
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
@@ -254,3 +254,74 @@ async def test_one_worker_keeps_house(janitor: Janitor, database: Database) -> N
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert await holder() is None  # given back: the next worker need not wait
+
+
+# What goes, and what stays
+
+
+async def receive(
+    database: Database, *, state: str = "done", days: float = 0, message: int | None = None
+) -> None:
+    async with database.statement() as db:
+        await db.execute(
+            text(
+                "INSERT INTO inbox (bot_id, update_id, chat_id, message_id, state, received_at)"
+                " SELECT 1, coalesce(max(update_id), 0) + 1, -1, :message, :state,"
+                " now() - make_interval(secs => :days * 86400) FROM inbox"
+            ),
+            {"message": message, "state": state, "days": float(days)},
+        )
+
+
+async def test_updates_go_when_nobody_will_ask_for_them(janitor: Janitor, database: Database) -> None:
+    for state, days in (
+        ("done", 3.9), ("done", 4.1), ("waiting", 5.9), ("waiting", 6.1), ("lost", 6.1), ("command", 6.1),
+        ("failed", 9),
+    ):  # fmt: skip
+        await receive(database, state=state, days=days)
+    await janitor.clear_out()
+    assert await states(database) == {1: "done", 3: "waiting", 7: "failed"}
+
+
+async def test_the_newest_message_of_a_chat_is_remembered(
+    janitor: Janitor, desk: Desk, database: Database
+) -> None:
+    """A call in doubt is looked for above it, in a group that was quiet for a month too."""
+    await open_topic(desk)
+    for number in (700, 702, 701):
+        await receive(database, days=30, message=number)
+    async with database.statement() as db:
+        await db.execute(text("UPDATE inbox SET chat_id = :chat"), {"chat": CHAT})
+        await janitor.clear_out()
+        left = (await db.execute(text("SELECT message_id FROM inbox"))).all()
+        assert [row.message_id for row in left] == [702]
+        taken = await outbox.take(db, desk.group_id)
+        assert taken is not None
+        await lanes.doubt(db, taken[0], pause=0)
+        asked = await db.execute(text("SELECT doubts FROM groups"))
+        assert [doubt["after"] for doubt in asked.scalar_one()] == [702]
+
+
+async def test_holds_go_when_their_tokens_are_too_old(janitor: Janitor, database: Database) -> None:
+    async with database.statement() as db:
+        for hold, days in (("old", 401), ("new", 399)):
+            await holds.revoke(db, hold)
+            await db.execute(
+                text("UPDATE revoked_holds SET at = now() - make_interval(days => :days) WHERE hold = :hold"),
+                {"hold": hold, "days": days},
+            )
+        await janitor.clear_out()
+        assert not await holds.revoked(db, "old")
+        assert await holds.revoked(db, "new")
+
+
+async def test_more_than_a_batch_goes(janitor: Janitor, database: Database) -> None:
+    async with database.statement() as db:
+        await db.execute(
+            text(
+                "INSERT INTO inbox (bot_id, update_id, received_at)"
+                " SELECT 1, number, now() - interval '5 days' FROM generate_series(1, 2500) number"
+            )
+        )
+        await janitor.clear_out()
+        assert (await db.execute(text("SELECT count(*) FROM inbox"))).scalar_one() == 0

@@ -62,6 +62,7 @@ unowned_topics = Table(
 )
 
 PATIENCE = "1 hour"  # for what fails, and for a topic to be claimed
+KEPT, KEPT_UNDONE = "4 days", "6 days"  # Telegram repeats an update for a day
 
 _TAKE = text(
     """
@@ -223,6 +224,29 @@ _UNREAD = text(
 async def unread(db: Connection) -> list[tuple[int, int]]:
     """Topics of nobody in which somebody wrote an hour ago, each once and for all: group and topic."""
     return [(row.group_id, row.topic_id) for row in await db.execute(_UNREAD)]
+
+
+# Of each chat the newest message stays: a call in doubt is looked for above it.
+_CLEAR_OUT = text(
+    f"""
+    WITH gone AS (
+      DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+        SELECT i.ctid FROM inbox i
+        WHERE i.received_at < now() - interval '{KEPT}' AND (i.state = 'done'
+            OR (i.state <> 'failed' AND i.received_at < now() - interval '{KEPT_UNDONE}'))
+          AND (i.message_id IS NULL OR EXISTS (
+            SELECT 1 FROM inbox newer WHERE newer.chat_id = i.chat_id AND newer.message_id > i.message_id))
+        ORDER BY i.received_at LIMIT :limit))
+      RETURNING 1
+    )
+    SELECT count(*) FROM gone
+    """
+)
+
+
+async def clear_out(db: Connection, *, limit: int) -> int:
+    """Remove updates that nobody will ask for any more, at most `limit`; how many."""
+    return int((await db.execute(_CLEAR_OUT, {"limit": limit})).scalar_one())
 
 
 async def command(db: Connection, *, bot_id: int, update_id: int) -> Any | None:
