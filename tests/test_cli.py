@@ -59,7 +59,7 @@ def taken_port() -> Iterator[int]:
 def test_help_names_the_commands_that_exist(run: Run) -> None:
     said = run("--help")
     assert said.status == 0
-    for command in ("up", "web", "worker", "migrate", "sandbox", "projects", "doctor"):
+    for command in ("up", "web", "worker", "migrate", "sandbox", "projects", "dead-letters", "doctor"):
         assert f" {command} " in said.out
     assert "supervised" not in run("web", "--help").out
 
@@ -74,6 +74,8 @@ def test_help_names_the_commands_that_exist(run: Run) -> None:
         ["projects", "create", "--owner", "a@example.com"],
         ["projects", "create", "--owner", "a@example.com", "--name", "A", "--chat", "many"],
         ["sandbox", "--port", "0"],
+        ["dead-letters", "requeue"],
+        ["dead-letters", "requeue", "12", "--all"],
     ],
 )
 def test_bad_usage_is_one_line_and_status_2(run: Run, words: list[str]) -> None:
@@ -157,6 +159,15 @@ def test_projects_can_be_made_and_listed_where_nothing_runs(run: Run) -> None:
     listed = run("projects", "list")
     assert "A shop" in listed.out
     assert project["key"] in listed.out
+
+
+def test_there_are_no_dead_letters_where_nothing_runs(run: Run) -> None:
+    assert run("dead-letters", "list") == Said(0, "There is no dead letter.\n", "")
+    said = run("dead-letters", "requeue", "12")
+    assert (said.status, said.out) == (1, "")
+    assert (
+        said.err == "topicwire: 12 is no dead letter; `topicwire dead-letters list` shows those there are.\n"
+    )
 
 
 def test_the_doctor_needs_nothing_that_runs(run: Run) -> None:

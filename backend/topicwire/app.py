@@ -6,7 +6,7 @@ import hmac
 from collections.abc import AsyncIterator
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -75,10 +75,10 @@ async def _healthz(request: Request) -> Response:
 
 
 async def _metrics(request: Request) -> Response:
-    """The counters of this process, for this machine or who has `METRICS_TOKEN`."""
+    """The figures of all processes, for this machine or who has `METRICS_TOKEN`."""
     if not _may_look_inside(request):
         return Response(status_code=404)
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await _parts(request).exposition.show(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _may_look_inside(request: Request) -> bool:

@@ -20,6 +20,7 @@ from topicwire.errors import TopicwireError
 from topicwire.settings import Settings
 
 if TYPE_CHECKING:
+    from topicwire.domain.dead_letters import DeadLetter
     from topicwire.wiring import ProjectLine, Provisioned
 
 # typer 0.29 loads pydantic (8 MB, 0.1 s) to find out that "no --help" is a boolean, unless it is told so.
@@ -37,10 +38,17 @@ app = typer.Typer(
 )
 projects = typer.Typer(help="Make and list projects.")
 app.add_typer(projects, name="projects")
+dead_letters = typer.Typer(help="List messages that could not be delivered, and send them again.")
+app.add_typer(dead_letters, name="dead-letters")
 
 # What `up` says to its children: wait for its word on standard input, and end when that closes.
 Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Project = Annotated[str | None, typer.Option("--project", help="Only of this project: its id or key.")]
+
+PROJECT_COLUMNS = ("NAME", "OWNER", "KEY", "GROUP")
+LETTER_COLUMNS = ("ID", "PROJECT", "TOPIC", "FAILED", "TRIES", "WHY", "TEXT")
+TEXT_SHOWN, WHY_SHOWN = 40, 60  # characters
 
 
 @app.command()
@@ -171,8 +179,45 @@ def list_projects(as_json: Json = False) -> None:
         found = asyncio.run(wiring.list_projects(known))
     if as_json:
         _print_json({"items": found})
+    elif found:
+        _print_table([PROJECT_COLUMNS, *map(_project_cells, found)])
     else:
-        _print_table(found)
+        typer.echo("There is no project yet; `topicwire projects create` makes one.")
+
+
+@dead_letters.command("list")
+def list_dead_letters(project: Project = None, as_json: Json = False) -> None:
+    """List messages that Telegram refused for good, oldest first, and why it did."""
+    from topicwire import wiring
+
+    with _database_at_hand() as known:
+        found = asyncio.run(wiring.list_dead_letters(known, project=project))
+    if as_json:
+        _print_json({"items": found})
+    elif found:
+        _print_table([LETTER_COLUMNS, *map(_letter_cells, found)])
+    else:
+        typer.echo("There is no dead letter.")
+
+
+@dead_letters.command("requeue")
+def requeue_dead_letters(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID…", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that there are.")] = False,
+    project: Project = None,
+    as_json: Json = False,
+) -> None:
+    """Send dead letters again: these, or all of them."""
+    if bool(ids) == every:
+        raise typer.BadParameter("say which: either ID… or --all")
+    from topicwire import wiring
+
+    with _database_at_hand() as known:
+        count = asyncio.run(wiring.requeue(known, ids or (), project=project))
+    if as_json:
+        _print_json({"requeued": count})
+    else:
+        typer.echo(f"{count} will be sent again." if count else "There is no dead letter.")
 
 
 def main() -> None:
@@ -281,14 +326,32 @@ def _tell_next_steps(name: str, public_url: str, made: "Provisioned") -> None:
     console.print(f"To tell it who your visitors are, sign their identity with: {made.identity_secret}")
 
 
-def _print_table(found: Sequence["ProjectLine"]) -> None:
-    if not found:
-        typer.echo("There is no project yet; `topicwire projects create` makes one.")
-        return
-    rows = [("NAME", "OWNER", "KEY", "GROUP")]
-    for line in found:
-        group = line.chat_title or (str(line.chat_id) if line.chat_id else "not linked yet")
-        rows.append((line.name, line.owner, line.key, group))
+def _project_cells(line: "ProjectLine") -> tuple[str, ...]:
+    group = line.chat_title or (str(line.chat_id) if line.chat_id else "not linked yet")
+    return line.name, line.owner, line.key, group
+
+
+def _letter_cells(letter: "DeadLetter") -> tuple[str, ...]:
+    failed_at = "" if letter.failed_at is None else f"{letter.failed_at.astimezone():%Y-%m-%d %H:%M}"
+    said = letter.text or "" if letter.kind == "message" else f"({letter.kind}) {letter.text or ''}"
+    return (
+        letter.id,
+        letter.project_name or "",
+        _cell(letter.topic or "", TEXT_SHOWN),
+        failed_at,
+        str(letter.attempts),
+        _cell(letter.last_error or letter.reason or "", WHY_SHOWN),
+        _cell(said, TEXT_SHOWN),
+    )
+
+
+def _cell(words: str, limit: int) -> str:
+    """Strangers' words on one line, with nothing that moves a terminal's cursor."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in words[: 4 * limit]).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -97,7 +97,7 @@ class Database:
             finally:
                 await self._pool.release(driver)
         except Exception as error:
-            if _away(error):
+            if is_away(error):
                 raise UnavailableError("The database does not answer.") from error
             raise
 
@@ -149,10 +149,10 @@ async def insist(work: Callable[[], Awaitable[T]], *, seconds: float = 12.0) -> 
 
 def _breaks(error: BaseException) -> bool:
     """Whether its connection is of no use after this: dead, or still busy with what was given up."""
-    return not isinstance(error, Exception) or _away(error)
+    return not isinstance(error, Exception) or is_away(error)
 
 
-def _away(error: Exception) -> bool:
+def is_away(error: Exception) -> bool:
     """Whether this means that the database is away, stalls or is about to go or to come."""
     if isinstance(error, PostgresError):
         # Class 08: the connection; 53: out of resources; 57: shutting down, starting up, cancelled.

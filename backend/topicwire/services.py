@@ -1,11 +1,13 @@
 """What a door or a job may use: made once by the composition root, handed to everyone."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import structlog
 
 from topicwire import metrics
 from topicwire.db import Database
+from topicwire.domain.conversations import Change
 from topicwire.errors import UnavailableError
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
@@ -30,7 +32,7 @@ class Services:
         """Commit to an update of the operators' side, then ring. Raises `UnavailableError`.
 
         An effect that fails the same way twice is a bug of ours: the update is kept as failed, since
-        refusing it would make Telegram hold back the whole group for a day.
+        refusing it would make Telegram hold back the whole group for a day. The janitor tries it again.
         """
         try:
             effects = await self._take(bot_id, update_id, event, seen)
@@ -39,7 +41,9 @@ class Services:
         except Exception:
             log.exception("an update's effect failed, trying once more", bot=bot_id, update=update_id)
             effects = await self._take_or_keep(bot_id, update_id, event, seen)
-        self._ring(effects, bot_id, update_id)
+        self.ring(changes=effects.changes, drains=effects.drains)
+        if effects.command:
+            self.jobs.command(bot_id, update_id)
 
     async def _take(self, bot_id: int, update_id: int, event: Event | None, seen: Seen | None) -> Effects:
         if isinstance(event, Wrote):
@@ -61,16 +65,15 @@ class Services:
             log.exception("an update is kept as failed", bot=bot_id, update=update_id)
             metrics.updates_failed.inc()
             async with self.db.begin() as db:
-                await to_visitor.keep_failed(db, bot_id=bot_id, update_id=update_id, event=event)
+                await to_visitor.keep_failed(db, bot_id=bot_id, update_id=update_id, event=event, seen=seen)
             return Effects()
 
-    def _ring(self, effects: Effects, bot_id: int, update_id: int) -> None:
-        for change in effects.changes:
+    def ring(self, *, changes: Iterable[Change] = (), drains: Iterable[int] = ()) -> None:
+        """Tell the sockets of what has changed, and the workers of groups that have something to say."""
+        for change in changes:
             self.notifier.ring(change)
-        for group_id in effects.drains:
+        for group_id in drains:
             self.jobs.drain(group_id)
-        if effects.command:
-            self.jobs.command(bot_id, update_id)
 
     async def close(self) -> None:
         """Send the last rings and let go of everything."""

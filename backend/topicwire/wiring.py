@@ -12,9 +12,11 @@ from typing import Any
 from msgspec import Struct
 
 from topicwire import jobs, notifier, ratelimit
-from topicwire.db import Database
-from topicwire.domain import groups, installation, projects
-from topicwire.errors import MisconfiguredError
+from topicwire.db import Connection, Database
+from topicwire.domain import dead_letters, groups, installation, projects
+from topicwire.domain.dead_letters import DeadLetter
+from topicwire.errors import MisconfiguredError, RefusedError
+from topicwire.exposition import Exposition, name_of_process
 from topicwire.jobs import Jobs
 from topicwire.mail import Mailer, Nowhere, Smtp, Terminal
 from topicwire.notifier import Notifier
@@ -31,6 +33,7 @@ from topicwire.visitor.desk import Desk
 from topicwire.visitor.hub import Hub
 from topicwire.visitor.tokens import Tokens
 
+AT_ONCE = 100  # dead letters that one commit puts back: their conversations are locked meanwhile
 DEMO_OWNER, DEMO_NAME = "owner@localhost", "Demo shop"
 
 
@@ -55,12 +58,17 @@ class Web:
     services: Services
     desk: Desk
     webhook: Webhook
+    exposition: Exposition
 
 
 @asynccontextmanager
 async def web(settings: Settings) -> AsyncIterator[Web]:
     """A web process' parts, listening for rings while the block runs."""
-    async with services(settings) as shared, _admission(settings, shared) as admission:
+    async with (
+        services(settings) as shared,
+        _admission(settings, shared) as admission,
+        _exposition(settings, shared, "web") as exposition,
+    ):
         async with shared.db.begin() as db:
             epoch = await installation.epoch(db)
         hub = Hub(shared)
@@ -78,6 +86,7 @@ async def web(settings: Settings) -> AsyncIterator[Web]:
                 services=shared,
                 desk=desk,
                 webhook=Webhook(services=shared, keys=settings.secret_keys, bot_ids=bots),
+                exposition=exposition,
             )
         finally:
             await hub.stop()
@@ -96,6 +105,18 @@ async def _admission(settings: Settings, shared: Services) -> AsyncIterator[Admi
     )
     try:
         yield Admission(limiter=Limiter(redis), policies=policies, db=shared.db)
+    finally:
+        await redis.aclose()
+
+
+@asynccontextmanager
+async def _exposition(settings: Settings, shared: Services, role: str) -> AsyncIterator[Exposition]:
+    """What shows the figures of this process and of the others."""
+    redis = notifier.client(settings.redis)
+    made = Exposition(shared.db, redis, name_of_process(role))
+    try:
+        async with made.kept_up():
+            yield made
     finally:
         await redis.aclose()
 
@@ -125,7 +146,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
     redis = notifier.client(settings.redis)
     holder = uuid.uuid4().hex
     try:
-        async with services(settings) as shared:
+        async with services(settings) as shared, _exposition(settings, shared, "worker"):
             yield Worker(
                 services=shared,
                 to_operator=ToOperator(
@@ -141,7 +162,7 @@ async def worker(settings: Settings) -> AsyncIterator[Worker]:
                     holder=holder,
                 ),
                 linking=Linking(db=shared.db, channel=channels.get, jobs=shared.jobs),
-                janitor=Janitor(db=shared.db, jobs=shared.jobs),
+                janitor=Janitor(db=shared.db, jobs=shared.jobs, notifier=shared.notifier, holder=holder),
                 owners=Owners(db=shared.db, mailer=mailer(settings), address=settings.public_url),
                 bot=bot,
                 holder=holder,
@@ -204,6 +225,52 @@ async def list_projects(settings: Settings) -> list[ProjectLine]:
     """All projects, oldest first."""
     async with services(settings) as shared, shared.db.begin() as db:
         return [ProjectLine(**row) for row in await projects.every(db)]
+
+
+async def list_dead_letters(settings: Settings, *, project: str | None = None) -> list[DeadLetter]:
+    """Dead letters, oldest first; of one project or of all."""
+    async with services(settings) as shared, shared.db.begin() as db:
+        await _check_project(db, project)
+        return await dead_letters.every(db, project=project)
+
+
+async def requeue(settings: Settings, ids: Sequence[str], *, project: str | None = None) -> int:
+    """Put dead letters back into the outbox and ring; how many. Without `ids` all there are.
+
+    Raises `RefusedError`, with nothing changed, when one of `ids` is no dead letter (of the project).
+    """
+    async with services(settings) as shared:
+        async with shared.db.begin() as db:
+            await _check_project(db, project)
+            known = [letter.id for letter in await dead_letters.every(db, project=project)]
+            _check_letters(ids, known)
+        wanted = sorted({int(each) for each in ids or known})
+        count = 0
+        for start in range(0, len(wanted), AT_ONCE):
+            async with shared.db.begin() as db:
+                done = await dead_letters.requeue(db, wanted[start : start + AT_ONCE])
+            shared.ring(changes=done.changes, drains=done.drains)
+            count += len(done.ids)
+        return count
+
+
+async def _check_project(db: Connection, project: str | None) -> None:
+    if project is not None and all(
+        project not in (row["id"], row["key"]) for row in await projects.every(db)
+    ):
+        raise RefusedError(
+            "no_project",
+            f"{project} is neither the id nor the key of a project; see `topicwire projects list`.",
+        )
+
+
+def _check_letters(ids: Sequence[str], known: Sequence[str]) -> None:
+    for each in ids:
+        if each not in known:
+            raise RefusedError(
+                "no_dead_letter",
+                f"{each} is no dead letter; `topicwire dead-letters list` shows those there are.",
+            )
 
 
 async def ensure_demo(settings: Settings, chat_id: int) -> str:

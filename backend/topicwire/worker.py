@@ -156,6 +156,7 @@ async def _background(settings: Settings, parts: wiring.Worker) -> AsyncIterator
     tasks = [
         asyncio.create_task(outlive("the janitor", parts.janitor.run)),
         asyncio.create_task(outlive("telling owners", parts.owners.run)),
+        asyncio.create_task(outlive("keeping house", parts.janitor.keep_house)),
     ]
     if parts.bot is not None:
         tasks.append(asyncio.create_task(outlive("updates", lambda: _updates(settings, parts))))

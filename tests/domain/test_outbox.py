@@ -219,7 +219,9 @@ async def test_a_dead_letter_tells_its_visitor_and_a_repeat_revives_it(desk: Des
     await desk.say("cursed", client_id="c")
     await desk.give_topic("ann", 10)
     lane, entry = await taken(db, desk)
-    (change,) = await outbox.failed(db, lane, entry.id, reason="Telegram said so", pause=0)
+    (change,) = await outbox.failed(
+        db, lane, entry.id, reason="rejected", last_error="Telegram said so", pause=0
+    )
     assert change.message is not None
     assert (change.rev, change.message.state) == (2, "failed")
     assert await nothing_to_take(db, desk)
@@ -295,7 +297,7 @@ async def test_a_lost_lane_changes_nothing(desk: Desk, db: Connection) -> None:
     before = await _everything(db)
     attempts: list[Callable[[], Awaitable[object]]] = [
         lambda: outbox.relayed(db, lost, [entry.id], message_id=1, pause=0),
-        lambda: outbox.failed(db, lost, entry.id, reason="no", pause=0),
+        lambda: outbox.failed(db, lost, entry.id, reason="rejected", last_error="no", pause=0),
         lambda: outbox.put_back(db, lost, entry.id, reason="no", pause=60, trouble="kicked"),
         lambda: outbox.put_back(db, lost, entry.id, reason="no", pause=60, called=False),
         lambda: lanes.give_back(db, lost, pause=60),

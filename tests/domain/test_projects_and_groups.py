@@ -263,10 +263,10 @@ async def test_a_kept_event_comes_back_as_it_was(db: Connection) -> None:
         await inbox.keep(
             db, bot_id=BOT, update_id=number, state="waiting", event=event, chat_id=CHAT, topic_id=10
         )
-    waiting = await inbox.waiting(db, chat_id=CHAT, topic_id=10)
+    waiting = await inbox.of_topic(db, chat_id=CHAT, topic_id=10)
     assert [(row.update_id, row.body) for row in waiting] == [(1, event), (2, event)]
     await inbox.done(db, bot_id=BOT, update_id=1)
-    assert [row.update_id for row in await inbox.waiting(db, chat_id=CHAT, topic_id=10)] == [2]
+    assert [row.update_id for row in await inbox.of_topic(db, chat_id=CHAT, topic_id=10)] == [2]
 
 
 async def test_a_command_waits_until_it_was_carried_out(db: Connection) -> None:

@@ -86,5 +86,5 @@ async def test_without_redis_visitors_may_write_on(house: House, shop: Shop, web
 async def unchecked(house: House, web: str) -> float:
     """How often a conversation's limit was not asked, as `/metrics` tells."""
     lines = (await house.http.get(f"{web}/metrics")).text.splitlines()
-    name = 'topicwire_limit_unchecked_total{policy="conversation"} '
-    return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+    name = 'topicwire_limit_unchecked_total{policy="conversation",process="web-'
+    return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))

@@ -30,7 +30,7 @@ async def test_a_group_that_is_too_busy_waits_alone(house: House, shop: Shop) ->
 async def test_what_telegram_refuses_for_good_fails_and_may_be_tried_again(shop: Shop) -> None:
     async with shop.visitor() as visitor, shop.visitor(token=visitor.token) as other_tab:
         await visitor.say("before")
-        with shop.house.telegram.refusing("poison", 400, "Bad Request: MESSAGE_IS_CURSED"):
+        with shop.house.telegram.refusing("poison", 400, "Bad Request: MESSAGE_IS_CURSED") as line:
             message_id = str(uuid.uuid4())
             said = await visitor.say("poison", id=message_id)
             await visitor.say("after")
@@ -38,6 +38,7 @@ async def test_what_telegram_refuses_for_good_fails_and_may_be_tried_again(shop:
                 failed = await tab.expect("failed", seq=2)
                 assert failed["reason"] == "The message could not be delivered."
             await visitor.expect("relayed", seq=3)  # nobody waits for a dead letter
+            await eventually(lambda: _was_refused(line, times=2), "what tells of it is refused, too")
         topic = await shop.topic_of(visitor)
         assert [text.rpartition("\n")[2] for text in await shop.operators.texts(topic)] == ["before", "after"]
         again = await visitor.say("poison", id=message_id)
@@ -72,8 +73,8 @@ async def test_passing_faults_are_waited_out(shop: Shop) -> None:
         assert [text.rpartition("\n")[2] for text in texts] == ["before", "trouble", "behind it"]
 
 
-async def _was_refused(line: Line) -> bool:
-    return line.refused > 0
+async def _was_refused(line: Line, times: int = 1) -> bool:
+    return line.refused >= times
 
 
 async def test_a_group_that_threw_us_out_is_served_when_we_are_back(shop: Shop) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.domain.conftest import CHAT, Desk, pass_time
 from tests.relay.conftest import STRICT, Quiet
 from topicwire.db import Database
-from topicwire.domain import conversations, inbox, outbox
+from topicwire.domain import conversations, dead_letters, inbox, outbox
 from topicwire.domain import topics as domain_topics
 from topicwire.domain.lanes import Doubt, Lane
 from topicwire.relay import saying, topics
@@ -228,8 +228,39 @@ async def test_who_is_refused_in_company_goes_alone(relay: ToOperator, channel: 
         await relay.drain(desk.group_id)
         async with desk.database.begin() as db:
             await db.execute(text("UPDATE groups SET calls = '{}', not_before = NULL"))
-    assert words(channel) == ["one", "three", "four", "five"]
+    assert [text for text in words(channel) if "dead-letters" not in text] == ["one", "three", "four", "five"]
     assert (await states(desk))["cursed"] == "failed"
+
+
+async def test_the_operators_are_told_of_a_dead_letter(
+    relay: ToOperator, channel: Quiet, desk: Desk, database: Database
+) -> None:
+    await desk.say("cursed @mara")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Rejected("MESSAGE_IS_CURSED")]
+    await relay.drain(desk.group_id)
+    ((topic, said),) = channel.said
+    assert topic == 10
+    assert "MESSAGE_IS_CURSED" in said
+    assert "“cursed @\u2060mara”" in said  # nobody's phone rings
+    async with database.statement() as db:
+        (letter,) = await dead_letters.every(db)
+    assert said.endswith(f"topicwire dead-letters requeue {letter.id}")
+    assert (letter.kind, letter.text, letter.attempts) == ("message", "cursed @mara", 1)
+    assert (letter.reason, letter.last_error) == ("rejected", "MESSAGE_IS_CURSED")
+
+
+async def test_a_notice_that_is_refused_makes_no_other(
+    relay: ToOperator, channel: Quiet, desk: Desk, database: Database
+) -> None:
+    await desk.say("cursed")
+    await desk.give_topic("ann", 10)
+    channel.refuses = "cursed"  # the notice holds the word, too
+    await relay.drain(desk.group_id)
+    await relay.drain(desk.group_id)
+    assert channel.asked == ["send", "send"]
+    async with database.statement() as db:
+        assert [letter.kind for letter in await dead_letters.every(db)] == ["message", "notice"]
 
 
 async def test_the_bots_budget_is_shared_and_costs_the_group_nothing(
@@ -286,7 +317,7 @@ async def test_a_refused_message_is_a_dead_letter_and_holds_nobody(
     await desk.say("two")
     channel.errors["send"] = [Rejected("MESSAGE_IS_CURSED")]
     await relay.drain(desk.group_id)
-    assert words(channel) == ["two"]
+    assert [text for text in words(channel) if "dead-letters" not in text] == ["two"]
     assert await states(desk) == {"cursed": "failed", "two": "relayed"}
 
 
@@ -711,7 +742,7 @@ async def test_what_was_said_before_the_claim_is_replayed_in_order(
             )
     await topics.create(turn)
     async with database.statement() as db:
-        assert await inbox.waiting(db, chat_id=CHAT, topic_id=101) == []
+        assert await inbox.of_topic(db, chat_id=CHAT, topic_id=101) == []
         told = await conversations.since(db, "ann", 1)
     assert told is not None
     assert [message.text for message in told.messages] == ["answer 1", "answer 2", "answer 3"]

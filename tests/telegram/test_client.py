@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiohttp import web
+from prometheus_client import REGISTRY
 
 from topicwire.relay.channel import (
     Astray,
@@ -264,6 +265,23 @@ async def test_waits_are_telegrams_own(api: FakeBotApi, channel: TelegramChannel
         with pytest.raises(Wait) as raised:
             await channel.send(CHAT, 77, Text("x"))
         assert raised.value.seconds == seconds
+
+
+async def test_calls_are_counted_whatever_came_of_them(api: FakeBotApi, channel: TelegramChannel) -> None:
+    def counted() -> list[float]:
+        names = ("topicwire_call_seconds_count", "topicwire_calls_limited_total")
+        found = [REGISTRY.get_sample_value(name, {"method": "closeForumTopic"}) for name in names]
+        return [value or 0 for value in found]
+
+    calls, limited = counted()
+    api.ok(True)
+    await channel.close_topic(CHAT, 77)
+    api.refuse(429, "Too Many Requests: retry after 35", retry_after=35)
+    api.reset()
+    for error in (Wait, Unknown):
+        with pytest.raises(error):
+            await channel.close_topic(CHAT, 77)
+    assert counted() == [calls + 3, limited + 1]
 
 
 async def test_a_moved_group_brings_its_new_id(api: FakeBotApi, channel: TelegramChannel) -> None:

@@ -22,6 +22,7 @@ from topicwire.telegram.formatting import (
     stacked,
     to_telegram,
     topic_name,
+    undelivered,
     utf16_length,
     visitor_line,
 )
@@ -454,3 +455,16 @@ def test_shortening_keeps_what_a_reader_sees_as_one(text: str, limit: int, short
 
 def test_defused_text_needs_no_entity() -> None:
     assert alive(Text(defuse("https://x.com/@joe /a #b $USD"))) == []
+
+
+def test_what_was_refused_for_good_is_told_on_three_harmless_lines() -> None:
+    told = undelivered("/start\n@mara " + "long " * 100, "Bad Request: MESSAGE_IS_CURSED " + "by " * 200, 12)
+    assert alive(Text(told)) == []
+    first, second, third = told.split("\n")
+    assert first.startswith(
+        "Telegram refused a message of this visitor and will not take it: MESSAGE_IS_CURSED"
+    )
+    assert len(first) < 300
+    assert second.startswith("It begins: “/\u2060start @\u2060mara long")
+    assert second.endswith("…”")
+    assert third.endswith("topicwire dead-letters requeue 12")

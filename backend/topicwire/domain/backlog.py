@@ -1,11 +1,17 @@
-"""A project's backlog: visitors' messages that wait for its group, which may be none yet."""
+"""The backlog: what waits for its group, of one project or over all groups."""
 
+from collections.abc import Sequence
+
+from msgspec import Struct
 from sqlalchemy import text
 
 from topicwire.db import Connection
 
 MOST_WAITING = 5000
 LONGEST_WAIT = "1 hour"
+
+DELAYS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)  # seconds
+DEPTHS = (1, 2, 5, 10, 20, 50, 100, 500, 1000, 5000)  # entries
 
 # Who has no group is found through what has none, and only then. Past so many, how many is no matter.
 _TOO_LONG = text(
@@ -29,3 +35,64 @@ _TOO_LONG = text(
 async def too_long(db: Connection, project_id: str) -> bool:
     """Whether more than 5,000 messages wait, or one for more than an hour."""
     return bool((await db.execute(_TOO_LONG, {"project": project_id})).scalar_one())
+
+
+class Spread(Struct, frozen=True):
+    """A figure over all groups: how many are up to each bound and beyond the last, their sum, the most."""
+
+    counts: Sequence[int]
+    total: float
+    most: float
+
+
+class Standing(Struct, frozen=True):
+    """How the lanes stand: the age of each group's oldest entry, how many wait, and what was given up."""
+
+    delay: Spread
+    depth: Spread
+    dead_letters: int
+
+
+# A bucket's bound belongs to it, as in Prometheus; of a whole number that is the one below.
+_STANDING = text(
+    """
+    WITH lane AS (
+      SELECT extract(epoch FROM now() - min(created_at))::float8 AS delay, count(*) AS depth
+      FROM outbox WHERE state = 'accepted' AND group_id IS NOT NULL GROUP BY group_id
+    ), cell AS (
+      SELECT width_bucket(delay, CAST(:delays AS float8[])) AS delay_bucket,
+        width_bucket(depth - 1, CAST(:depths AS bigint[])) AS depth_bucket, count(*)::int AS lanes,
+        sum(delay) AS delay, max(delay) AS most_delay, sum(depth)::float8 AS depth,
+        max(depth)::float8 AS most_depth
+      FROM lane GROUP BY 1, 2
+    )
+    SELECT letter.dead_letters, cell.*
+    FROM (SELECT count(*)::int AS dead_letters FROM outbox WHERE state = 'failed') letter
+    LEFT JOIN cell ON true
+    """
+)
+
+
+async def standing(db: Connection) -> Standing:
+    """How all the lanes stand, in one statement."""
+    values = {"delays": [float(bound) for bound in DELAYS], "depths": list(DEPTHS)}
+    rows = (await db.execute(_STANDING, values)).all()
+    cells = [row for row in rows if row.lanes is not None]
+    return Standing(
+        delay=_spread(
+            len(DELAYS), [(row.delay_bucket, row.lanes, row.delay, row.most_delay) for row in cells]
+        ),
+        depth=_spread(
+            len(DEPTHS), [(row.depth_bucket, row.lanes, row.depth, row.most_depth) for row in cells]
+        ),
+        dead_letters=rows[0].dead_letters,
+    )
+
+
+def _spread(bounds: int, cells: Sequence[tuple[int, int, float, float]]) -> Spread:
+    counts = [0] * (bounds + 1)
+    for bucket, lanes, *_ in cells:
+        counts[bucket] += lanes
+    return Spread(
+        counts, sum(total for *_, total, _ in cells), max((most for *_, most in cells), default=0.0)
+    )

@@ -254,6 +254,8 @@ _SAY_AGAIN = text(
     ), message AS (
       UPDATE messages m SET state = 'accepted', rev = conversation.rev
       FROM conversation WHERE m.conversation_id = :id AND m.seq = :seq
+    ), letter AS (
+      DELETE FROM outbox WHERE conversation_id = :id AND seq = :seq AND state = 'failed'
     ), entry AS (
       INSERT INTO outbox (group_id, conversation_id, seq, kind)
       SELECT (SELECT id FROM groups g WHERE g.project_id = c.project_id), :id, :seq, 'message'

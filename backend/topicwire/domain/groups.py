@@ -214,6 +214,16 @@ async def hears(db: Connection, *, bot_id: int, chat_id: int) -> bool:
     return (await db.execute(_HEARS, {"bot": bot_id, "chat": chat_id})).first() is not None
 
 
+async def of_chat(db: Connection, *, bot_id: int, chat_id: int) -> int | None:
+    """The id of the group with this chat, if we know it."""
+    row = await db.execute(
+        text("SELECT id FROM groups WHERE bot_id = :bot AND chat_id = :chat"),
+        {"bot": bot_id, "chat": chat_id},
+    )
+    found = row.scalar_one_or_none()
+    return None if found is None else int(found)
+
+
 async def project_of(db: Connection, group_id: int) -> str | None:
     """The id of the project that a group answers for."""
     row = await db.execute(text("SELECT project_id FROM groups WHERE id = :group"), {"group": group_id})

@@ -13,6 +13,9 @@ revoked_holds = Table(
 )
 
 
+LIFETIME = 400  # days since a token was signed; an older one opens nothing anyway
+
+
 async def revoke(db: Connection, hold: str) -> None:
     """Make every token of a hold invalid for good."""
     await db.execute(
@@ -24,3 +27,20 @@ async def revoked(db: Connection, hold: str) -> bool:
     """Whether a visitor has given this hold up."""
     found = await db.execute(text("SELECT 1 FROM revoked_holds WHERE hold = :hold"), {"hold": hold})
     return found.first() is not None
+
+
+_CLEAR_OUT = text(
+    f"""
+    WITH old AS (
+      SELECT hold FROM revoked_holds WHERE at < now() - interval '{LIFETIME} days' ORDER BY at LIMIT :limit
+    ), gone AS (
+      DELETE FROM revoked_holds USING old WHERE revoked_holds.hold = old.hold RETURNING 1
+    )
+    SELECT count(*) FROM gone
+    """
+)
+
+
+async def clear_out(db: Connection, *, limit: int) -> int:
+    """Remove holds whose tokens are too old by now, at most `limit`; how many."""
+    return int((await db.execute(_CLEAR_OUT, {"limit": limit})).scalar_one())

@@ -1,8 +1,13 @@
 """The inbox: every update of a bot once, and those whose effect still has to wait.
 
 done       its effect is committed; the key is kept, and which message of which group it told
-waiting    it belongs to a topic that nobody owns yet; replayed when the topic is claimed
+waiting    it belongs to a topic that nobody owns yet, or comes behind another that is kept
 command    it needs a call to Telegram, which only a worker may make
+failed     its effect failed, which is a bug of ours; tried again for an hour
+lost       it failed for an hour, and the operators were told
+
+While an update of a topic is waiting or failed, later ones of that topic wait behind it: they are
+carried out in order, or not at all.
 """
 
 from typing import Any
@@ -35,10 +40,29 @@ inbox = Table(
     Column("body", JSONB),  # the event, until it is done
     Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
     PrimaryKeyConstraint("bot_id", "update_id"),
-    Index("ix_inbox_waiting", "chat_id", "topic_id", "update_id", postgresql_where=text("state = 'waiting'")),
+    Index(
+        "ix_inbox_kept",
+        "chat_id",
+        "topic_id",
+        "update_id",
+        postgresql_where=text("state IN ('waiting', 'failed')"),
+    ),
     Index("ix_inbox_seen", "chat_id", "message_id", postgresql_where=text("message_id IS NOT NULL")),
     Index("ix_inbox_command", "bot_id", "update_id", postgresql_where=text("state = 'command'")),
 )
+
+# Topics that belong to no conversation, in which we have said so.
+unowned_topics = Table(
+    "unowned_topics",
+    metadata,
+    Column("chat_id", BigInteger),
+    Column("topic_id", BigInteger),
+    Column("told_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("chat_id", "topic_id"),
+)
+
+PATIENCE = "1 hour"  # for what fails, and for a topic to be claimed
+KEPT, KEPT_UNDONE = "4 days", "6 days"  # Telegram repeats an update for a day
 
 _TAKE = text(
     """
@@ -56,12 +80,17 @@ async def take(
     return (await db.execute(_TAKE, values)).first() is not None
 
 
-# All or nothing: without an owner of the topic, or when the update or the message is known, not even
-# the update's key is taken, and the caller goes the long way.
+_KEPT = """
+    SELECT 1 FROM inbox kept
+    WHERE kept.chat_id = :chat AND kept.topic_id = :topic AND kept.state IN ('waiting', 'failed')"""
+
+# All or nothing: without an owner of the topic, behind an update that is kept, or when the update or the
+# message is known, not even the update's key is taken, and the caller goes the long way.
 _TAKE_ANSWER = text(
     f"""
     WITH owner AS (
       SELECT owner.id FROM ({OWNER}) owner WHERE EXISTS ({HEARS}) AND NOT EXISTS ({KNOWN_ANSWER})
+        AND NOT EXISTS ({_KEPT})
     ), taken AS (
       INSERT INTO inbox (bot_id, update_id, chat_id, message_id)
       SELECT :bot, :update, :chat, :message_id FROM owner
@@ -113,17 +142,111 @@ async def keep(
     )
 
 
-async def waiting(db: Connection, *, chat_id: int, topic_id: int) -> list[Row]:
-    """The updates that wait for the owner of a topic, in order: bot_id, update_id, body."""
-    found = await db.execute(
-        text(
-            "SELECT bot_id, update_id, body FROM inbox"
-            " WHERE state = 'waiting' AND chat_id = :chat AND topic_id = :topic ORDER BY update_id"
-            " FOR UPDATE"
-        ),
-        {"chat": chat_id, "topic": topic_id},
+_KEPT_BEFORE = text(f"SELECT EXISTS ({_KEPT})")
+
+
+async def keeps(db: Connection, *, chat_id: int, topic_id: int) -> bool:
+    """Whether an update of this topic is kept, behind which later ones have to wait."""
+    found = await db.execute(_KEPT_BEFORE, {"chat": chat_id, "topic": topic_id})
+    return bool(found.scalar_one())
+
+
+_OF_TOPIC = text(
+    f"""
+    SELECT bot_id, update_id, state, body, received_at < now() - interval '{PATIENCE}' AS late FROM inbox
+    WHERE state IN ('waiting', 'failed') AND chat_id = :chat AND topic_id = :topic
+    ORDER BY update_id FOR UPDATE
+    """
+)
+
+
+async def of_topic(db: Connection, *, chat_id: int, topic_id: int) -> list[Row]:
+    """What is kept of a topic, in order: bot_id, update_id, state, body, late."""
+    return list(await db.execute(_OF_TOPIC, {"chat": chat_id, "topic": topic_id}))
+
+
+_STUCK = text(
+    """
+    SELECT DISTINCT i.chat_id, i.topic_id FROM inbox i
+    WHERE i.state IN ('waiting', 'failed') AND i.topic_id IS NOT NULL AND (i.state = 'failed'
+      OR EXISTS (SELECT 1 FROM conversations c WHERE c.chat_id = i.chat_id AND c.topic_id = i.topic_id)
+      OR EXISTS (SELECT 1 FROM topic_aliases a WHERE a.chat_id = i.chat_id AND a.topic_id = i.topic_id))
+    ORDER BY i.chat_id, i.topic_id LIMIT 1000
+    """
+)
+
+
+async def stuck(db: Connection) -> list[tuple[int, int]]:
+    """The topics of which something is kept that can be tried: chat and topic."""
+    return [(row.chat_id, row.topic_id) for row in await db.execute(_STUCK)]
+
+
+_STUCK_OUTSIDE = text(
+    f"""
+    SELECT bot_id, update_id, body, received_at < now() - interval '{PATIENCE}' AS late FROM inbox
+    WHERE state = 'failed' AND topic_id IS NULL
+    ORDER BY update_id LIMIT 1000 FOR UPDATE SKIP LOCKED
+    """
+)
+
+
+async def stuck_outside_topics(db: Connection) -> list[Row]:
+    """Updates of no topic whose effect failed, in order: bot_id, update_id, body, late."""
+    return list(await db.execute(_STUCK_OUTSIDE))
+
+
+async def mark(db: Connection, *, bot_id: int, update_id: int, state: str) -> None:
+    """An update stays kept, as `waiting` or `failed`, or is `lost`."""
+    await db.execute(
+        text("UPDATE inbox SET state = :state WHERE bot_id = :bot AND update_id = :update"),
+        {"bot": bot_id, "update": update_id, "state": state},
     )
-    return list(found)
+
+
+_UNREAD = text(
+    f"""
+    WITH unread AS (
+      SELECT DISTINCT i.chat_id, i.topic_id, g.id AS group_id FROM inbox i
+      JOIN groups g ON g.bot_id = i.bot_id AND g.chat_id = i.chat_id
+      WHERE i.state = 'waiting' AND i.body ->> 'type' = 'Wrote'
+        AND i.received_at < now() - interval '{PATIENCE}' AND g.project_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM conversations c WHERE c.chat_id = i.chat_id AND c.topic_id = i.topic_id)
+        AND NOT EXISTS (SELECT 1 FROM topic_aliases a WHERE a.chat_id = i.chat_id AND a.topic_id = i.topic_id)
+    ), told AS (
+      INSERT INTO unowned_topics (chat_id, topic_id) SELECT chat_id, topic_id FROM unread
+      ON CONFLICT DO NOTHING RETURNING chat_id, topic_id
+    )
+    SELECT unread.group_id, told.topic_id FROM told JOIN unread USING (chat_id, topic_id)
+    """
+)
+
+
+async def unread(db: Connection) -> list[tuple[int, int]]:
+    """Topics of nobody in which somebody wrote an hour ago, each once and for all: group and topic."""
+    return [(row.group_id, row.topic_id) for row in await db.execute(_UNREAD)]
+
+
+# Of each chat the newest message stays: a call in doubt is looked for above it.
+_CLEAR_OUT = text(
+    f"""
+    WITH gone AS (
+      DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+        SELECT i.ctid FROM inbox i
+        WHERE i.received_at < now() - interval '{KEPT}' AND (i.state = 'done'
+            OR (i.state <> 'failed' AND i.received_at < now() - interval '{KEPT_UNDONE}'))
+          AND (i.message_id IS NULL OR EXISTS (
+            SELECT 1 FROM inbox newer WHERE newer.chat_id = i.chat_id AND newer.message_id > i.message_id))
+        ORDER BY i.received_at LIMIT :limit))
+      RETURNING 1
+    )
+    SELECT count(*) FROM gone
+    """
+)
+
+
+async def clear_out(db: Connection, *, limit: int) -> int:
+    """Remove updates that nobody will ask for any more, at most `limit`; how many."""
+    return int((await db.execute(_CLEAR_OUT, {"limit": limit})).scalar_one())
 
 
 async def command(db: Connection, *, bot_id: int, update_id: int) -> Any | None:

@@ -66,6 +66,8 @@ outbox = Table(
     Column("not_before", DateTime(timezone=True)),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", Text),
+    Column("reason", Text),  # of a dead letter: the class of refusal
+    Column("failed_at", DateTime(timezone=True)),
     Column("rank", SmallInteger, nullable=False, server_default="1"),  # 0: a recap
     Column("priority", SmallInteger, nullable=False, server_default="0"),  # HIGH, NORMAL, LOW
     Column("alone", Boolean, nullable=False, server_default="false"),  # refused in company
@@ -73,6 +75,7 @@ outbox = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("ix_outbox_group_id", "group_id", "rank", "id", postgresql_where=text("state = 'accepted'")),
     Index("ix_outbox_conversation_id", "conversation_id", "rank", "id"),
+    Index("ix_outbox_failed", "id", postgresql_where=text("state = 'failed'")),
 )
 
 
@@ -298,7 +301,9 @@ def _settle(end_of_turn: str, entry: str) -> TextClause:
 
 
 _SAID = "DELETE FROM outbox USING lane"
-_GIVEN_UP = "UPDATE outbox SET state = 'failed', last_error = :reason, attempts = attempts + 1 FROM lane"
+_GIVEN_UP = """
+    UPDATE outbox SET state = 'failed', failed_at = now(), attempts = attempts + 1, reason = :reason,
+      last_error = :last_error FROM lane"""
 _STILL_MINE = "SELECT id FROM groups WHERE id = :group AND fence = :fence FOR UPDATE"
 
 _RELAYED, _ADOPTED = _settle(SAID, _SAID), _settle(_STILL_MINE, _SAID)
@@ -329,13 +334,23 @@ def _said(lane: Lane, entries: Sequence[int], message_id: int | None) -> dict[st
     return {"ids": list(entries), "state": "relayed", "chat": chat_id, "message_id": message_id}
 
 
-async def failed(db: Connection, lane: Lane, entry_id: int, *, reason: str, pause: float) -> list[Change]:
+async def failed(
+    db: Connection, lane: Lane, entry_id: int, *, reason: str, last_error: str, pause: float
+) -> list[Change]:
     """The entry will never be accepted: it is a dead letter now; what that changes for its visitor.
 
     Ends the turn. Raises `LaneLost`.
     """
-    values = {"ids": [entry_id], "state": "failed", "chat": None, "message_id": None, "reason": reason}
-    return await _change(db, _FAILED, lane, {**values, "pause": pause})
+    values = {
+        "ids": [entry_id],
+        "state": "failed",
+        "chat": None,
+        "message_id": None,
+        "reason": reason,
+        "last_error": last_error,
+        "pause": pause,
+    }
+    return await _change(db, _FAILED, lane, values)
 
 
 async def _change(db: Connection, statement: TextClause, lane: Lane, values: dict[str, Any]) -> list[Change]:

@@ -17,6 +17,7 @@ ChannelError
 └── Unknown       no answer, or one that makes no sense: it may or may not have had an effect
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, Protocol
@@ -26,6 +27,11 @@ from msgspec import Struct
 
 class ChannelError(Exception):
     """Why a call did not return; `str()` is what the other side said."""
+
+
+def kind_of(error: ChannelError) -> str:
+    """The kind of an error as a word that is kept: `topic_gone` for TopicGone."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 class Wait(ChannelError):
@@ -264,6 +270,9 @@ class Wording(Protocol):
 
     def repeated(self) -> Text:
         """A line that says that what follows may have been said before."""
+
+    def undelivered(self, text: str, error: str, letter: int) -> str:
+        """Tell the operators of a visitor's message that was refused for good, and what they can do."""
 
     def to_telegram(self, text: str, *, head: Text | None = None) -> Text:
         """A visitor's text, unable to format, mention or command, below an optional head."""

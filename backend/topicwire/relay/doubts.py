@@ -212,7 +212,9 @@ async def _end(held: Held, verdicts: Sequence[Verdict], found: Sequence[int] = (
         await lanes.looked(db, lane, left=left, message_id=highest, again_in=again_in, pause=pause)
         return changes
 
-    held.ring(await held.persist_all(settle))
+    changes = await held.persist_all(settle)
+    metrics.messages_relayed.inc(len(changes))
+    held.ring(changes)
     log.info("calls in doubt", group=lane.group_id, found=[verdict.kind for verdict in verdicts])
     for verdict in verdicts:
         metrics.doubts.labels(verdict.kind).inc()

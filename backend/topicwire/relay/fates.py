@@ -149,7 +149,7 @@ async def _give_up(turn: Turn, error: ChannelError) -> float:
     if len(turn.batch) > 1:  # one of them is at fault: each goes alone
         await turn.persist(lambda db: outbox.say_alone(db, turn.batch))
         return await turn.put_back(str(error))
-    return await turn.failed(str(error))
+    return await turn.failed(error)
 
 
 async def _unchanged(turn: Turn, error: Unchanged) -> float:

@@ -4,14 +4,18 @@ The update's key and its effect are committed together, so an update counts once
 rings afterwards.
 """
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 import msgspec
+import structlog
 from msgspec import Struct
 
 from topicwire import metrics
-from topicwire.db import Connection
+from topicwire.db import Connection, Row, is_away
 from topicwire.domain import conversations, groups, inbox, lanes, outbox, topics
 from topicwire.domain.conversations import Answer, Change
-from topicwire.domain.outbox import Discard
+from topicwire.domain.outbox import Discard, Notice
 from topicwire.relay.channel import (
     ChatMigrated,
     Edited,
@@ -23,6 +27,16 @@ from topicwire.relay.channel import (
     TopicChanged,
     Wrote,
 )
+
+UNREAD = "This topic belongs to no conversation: what is written here reaches no visitor."
+_LOST = {
+    "Wrote": "This message did not reach the visitor, although it was tried for an hour: something is wrong"
+    " in Topicwire, whose log tells more. Please write it again, perhaps in other words.",
+    "Edited": "The change of this message did not reach the visitor, although it was tried for an hour:"
+    " something is wrong in Topicwire, whose log tells more. Please write it as a new message.",
+}
+
+log = structlog.get_logger()
 
 
 class Effects(Struct):
@@ -42,8 +56,10 @@ async def take(
     if not await inbox.take(db, bot_id=bot_id, update_id=update_id, chat_id=chat_id, message_id=message_id):
         metrics.updates_repeated.inc()
         return await _ring_again(db, event)
-    if event is None:
-        return Effects()
+    return Effects() if event is None else await _effect(db, bot_id, update_id, event)
+
+
+async def _effect(db: Connection, bot_id: int, update_id: int, event: Event) -> Effects:
     if isinstance(event, LinkAsked):
         await inbox.keep(
             db, bot_id=bot_id, update_id=update_id, state="command", event=event,
@@ -62,10 +78,11 @@ async def _in_topic(
 ) -> Effects:
     if isinstance(event, TopicChanged) and event.ours:
         return await _own_topic(db, bot_id, event)
-    effects = await apply(db, event)
-    if effects.unowned:
-        effects = await _wait_for_owner(db, bot_id, update_id, event)
-    return effects
+    if not await inbox.keeps(db, chat_id=event.chat_id, topic_id=event.topic_id):
+        effects = await apply(db, event)
+        if not effects.unowned:
+            return effects
+    return await _wait(db, bot_id, update_id, event)
 
 
 async def take_answer(db: Connection, *, bot_id: int, update_id: int, event: Wrote) -> Effects | None:
@@ -159,8 +176,8 @@ async def _late_topic(db: Connection, group_id: int, event: TopicChanged) -> Eff
     if owner is not None or whose is None:
         return Effects()
     await _one_too_many(db, whose, group_id=group_id, chat_id=event.chat_id, topic_id=event.topic_id)
-    changes = await _replay(db, chat_id=event.chat_id, topic_id=event.topic_id)
-    return Effects(changes=changes, drains=[group_id])
+    missed = await replay(db, chat_id=event.chat_id, topic_id=event.topic_id)
+    return Effects(changes=missed.changes, drains=[group_id])
 
 
 async def claim(
@@ -174,7 +191,7 @@ async def claim(
     await topics.lock(db, chat_id=chat_id, topic_id=topic_id)
     if not await topics.claim(db, conversation_id, chat_id=chat_id, topic_id=topic_id, name=name):
         await _one_too_many(db, conversation_id, group_id=group_id, chat_id=chat_id, topic_id=topic_id)
-    return await _replay(db, chat_id=chat_id, topic_id=topic_id)
+    return (await replay(db, chat_id=chat_id, topic_id=topic_id)).changes
 
 
 async def _one_too_many(
@@ -184,14 +201,80 @@ async def _one_too_many(
     await outbox.tidy_up(db, group_id, Discard(chat_id, topic_id))
 
 
-async def _replay(db: Connection, *, chat_id: int, topic_id: int) -> list[Change]:
-    """Carry out what was said in a topic before anybody owned it, in order."""
-    changes = []
-    for row in await inbox.waiting(db, chat_id=chat_id, topic_id=topic_id):
-        event = msgspec.convert(row.body, type=Event)
-        changes += (await apply(db, event)).changes
-        await inbox.done(db, bot_id=row.bot_id, update_id=row.update_id)
-    return changes
+# What is kept, because its topic was nobody's or its effect failed
+
+
+async def replay(db: Connection, *, chat_id: int, topic_id: int) -> Effects:
+    """Carry out what is kept of a topic, in order, as far as somebody owns it and nothing fails.
+
+    What fails again an hour after it came is given up: the operators are told, and what is behind it goes on.
+    """
+    done = Effects()
+    await topics.lock(db, chat_id=chat_id, topic_id=topic_id)
+    for row in await inbox.of_topic(db, chat_id=chat_id, topic_id=topic_id):
+        effects = await _try(db, row, lambda event: apply(db, event))
+        if effects is None and not (row.late and row.state == "failed"):
+            await inbox.mark(db, bot_id=row.bot_id, update_id=row.update_id, state="failed")
+            break
+        if effects is None:
+            done.drains += await _give_up(db, row)
+        elif effects.unowned:
+            await inbox.mark(db, bot_id=row.bot_id, update_id=row.update_id, state="waiting")
+            break
+        else:
+            await inbox.done(db, bot_id=row.bot_id, update_id=row.update_id)
+            done.changes += effects.changes
+    return done
+
+
+async def replay_outside_topics(db: Connection) -> Effects:
+    """Try again what failed and belongs to no topic; what has failed for an hour is given up."""
+    done = Effects()
+    for row in await inbox.stuck_outside_topics(db):
+        effects = await _try(db, row, partial(_effect_of_kept, db, row))
+        if effects is not None:
+            done.drains += effects.drains
+        elif row.late:
+            await _give_up(db, row)
+    return done
+
+
+async def _effect_of_kept(db: Connection, row: Row, event: Event) -> Effects:
+    await inbox.done(db, bot_id=row.bot_id, update_id=row.update_id)  # a command will be kept as such
+    return await _effect(db, row.bot_id, row.update_id, event)
+
+
+async def _try(db: Connection, row: Row, carry_out: Callable[[Event], Awaitable[Effects]]) -> Effects | None:
+    """Carry out an event that is kept; None, with nothing changed, when that fails."""
+    try:
+        async with db.savepoint():
+            return await carry_out(msgspec.convert(row.body, type=Event))
+    except Exception as error:
+        if is_away(error):
+            raise
+        log.warning("a kept update fails", bot=row.bot_id, update=row.update_id, error=repr(error))
+        return None
+
+
+async def _give_up(db: Connection, row: Row) -> list[int]:
+    """Say in the topic what did not reach the visitor; the group to ring for."""
+    log.error("an update is lost", bot=row.bot_id, update=row.update_id)
+    metrics.updates_lost.inc()
+    await inbox.mark(db, bot_id=row.bot_id, update_id=row.update_id, state="lost")
+    words = _LOST.get(row.body.get("type"))
+    group_id = await groups.of_chat(db, bot_id=row.bot_id, chat_id=row.body.get("chat_id", 0))
+    if words is None or group_id is None:
+        return []
+    await outbox.add_notice(db, group_id, Notice(words, row.body["topic_id"], row.body["message_id"]))
+    return [group_id]
+
+
+async def tell_unread(db: Connection) -> Effects:
+    """Say, once in each, in topics of nobody that what was written there an hour ago is not read."""
+    told = await inbox.unread(db)
+    for group_id, topic_id in told:
+        await outbox.add_notice(db, group_id, Notice(UNREAD, topic_id))
+    return Effects(drains=[group_id for group_id, _ in told])
 
 
 async def _group_changed(db: Connection, bot_id: int, event: MembershipChanged | ChatMigrated) -> Effects:
@@ -218,26 +301,31 @@ async def move_chat(db: Connection, *, bot_id: int, old_chat_id: int, new_chat_i
     return group_id
 
 
-async def _wait_for_owner(
-    db: Connection, bot_id: int, update_id: int, event: Wrote | Edited | TopicChanged
-) -> Effects:
-    """Keep the event for the moment its topic is claimed, unless that has just happened."""
+async def _wait(db: Connection, bot_id: int, update_id: int, event: Wrote | Edited | TopicChanged) -> Effects:
+    """Keep the event until its topic is claimed and what came before is done, unless both just happened."""
     await topics.lock(db, chat_id=event.chat_id, topic_id=event.topic_id)
-    effects = await apply(db, event)
-    if effects.unowned:
-        await inbox.keep(
-            db, bot_id=bot_id, update_id=update_id, state="waiting", event=event,
-            chat_id=event.chat_id, topic_id=event.topic_id,
-        )  # fmt: skip
-    return effects
+    if not await inbox.keeps(db, chat_id=event.chat_id, topic_id=event.topic_id):
+        effects = await apply(db, event)
+        if not effects.unowned:
+            return effects
+    await inbox.keep(
+        db, bot_id=bot_id, update_id=update_id, state="waiting", event=event,
+        chat_id=event.chat_id, topic_id=event.topic_id,
+    )  # fmt: skip
+    return Effects()
 
 
-async def keep_failed(db: Connection, *, bot_id: int, update_id: int, event: Event | None) -> None:
-    """Keep an update whose effect cannot be carried out, for somebody to look at."""
-    if await inbox.take(db, bot_id=bot_id, update_id=update_id) and event is not None:
+async def keep_failed(
+    db: Connection, *, bot_id: int, update_id: int, event: Event | None, seen: Seen | None
+) -> None:
+    """Keep an update whose effect cannot be carried out now; later ones of its topic wait behind it."""
+    chat_id, message_id = (0, None) if seen is None else (seen.chat_id, seen.message_id)
+    taken = await inbox.take(db, bot_id=bot_id, update_id=update_id, chat_id=chat_id, message_id=message_id)
+    if taken and event is not None:
+        topic_id = event.topic_id if isinstance(event, Wrote | Edited | TopicChanged) else None
         await inbox.keep(
             db, bot_id=bot_id, update_id=update_id, state="failed", event=event,
-            chat_id=getattr(event, "chat_id", 0), topic_id=getattr(event, "topic_id", None),
+            chat_id=getattr(event, "chat_id", chat_id), topic_id=topic_id,
         )  # fmt: skip
 
 

@@ -18,11 +18,11 @@ from topicwire.db import Connection, Database, insist
 from topicwire.domain import lanes, outbox
 from topicwire.domain.conversations import Change
 from topicwire.domain.lanes import Lane
-from topicwire.domain.outbox import Entry
+from topicwire.domain.outbox import Entry, Notice
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
 from topicwire.relay import pacing, troubles
-from topicwire.relay.channel import Channel, Wording
+from topicwire.relay.channel import Channel, ChannelError, Wording, kind_of
 from topicwire.settings import Rate
 
 T = TypeVar("T")
@@ -184,14 +184,22 @@ class Turn(Held):
         await settle(lambda db: outbox.done(db, self.lane, self.entry.id, pause=pause, called=called))
         return pause
 
-    async def failed(self, reason: str) -> float:
-        """The entry will never be accepted: a dead letter."""
-        entry, pause = self.entry, self.pause
-        changes = await self.persist(
-            lambda db: outbox.failed(db, self.lane, entry.id, reason=reason, pause=pause)
-        )
-        log.error("dead letter", entry=entry.id, conversation=entry.conversation_id, reason=reason)
-        metrics.messages_failed.inc(len(changes))
+    async def failed(self, error: ChannelError) -> float:
+        """The entry will never be accepted: a dead letter, of which the operators are told."""
+        entry, pause, reason = self.entry, self.pause, kind_of(error)
+
+        async def settle(db: Connection) -> list[Change]:
+            changes = await outbox.failed(
+                db, self.lane, entry.id, reason=reason, last_error=str(error), pause=pause
+            )
+            if changes:  # a visitor's message: a notice that is refused makes no other
+                words = self.means.wording.undelivered(entry.text or "", str(error), entry.id)
+                await outbox.add_notice(db, self.lane.group_id, Notice(words, entry.topic_id))
+            return changes
+
+        changes = await self.persist_all(settle)
+        log.error("dead letter", entry=entry.id, conversation=entry.conversation_id, said=str(error))
+        metrics.messages_failed.labels(reason).inc(len(changes))
         self.ring(changes)
         return pause
 

@@ -7,6 +7,7 @@ not take goes out plain, and one whose reply it does not find goes out without.
 
 import asyncio
 import json
+import time
 import zlib
 from typing import Any, Literal, TypeVar
 
@@ -43,6 +44,7 @@ from aiogram.types import LinkPreviewOptions, MessageEntity, ReplyParameters
 from aiohttp import ClientConnectorError, ClientTimeout, ConnectionTimeoutError, InvalidURL
 from pydantic import BaseModel
 
+from topicwire import metrics
 from topicwire.relay.channel import (
     Astray,
     ChannelError,
@@ -55,6 +57,7 @@ from topicwire.relay.channel import (
     Unchanged,
     Unknown,
     Unreliable,
+    Wait,
 )
 from topicwire.telegram.failures import BadFormatting, ReplyGone, meaning
 from topicwire.telegram.formatting import TEXT_LIMIT, defuse, utf16_length
@@ -369,6 +372,7 @@ class TelegramChannel:
     async def _exchange(self, method: TelegramMethod[T], *, waits: int = 0) -> T:
         total = self._timeout + waits
         limits = ClientTimeout(total, connect=self._timeout / 2, ceil_threshold=total)
+        began = time.perf_counter()
         try:
             # aiogram hands it to aiohttp as it is; its annotation knows whole seconds only.
             result: T | None = await self._bot(method, request_timeout=limits)  # type: ignore[arg-type]
@@ -381,6 +385,10 @@ class TelegramChannel:
             if result is not None:
                 return result
             refusal = Unknown("an answer without a result")
+        finally:
+            metrics.call_seconds.labels(method.__api_method__).observe(time.perf_counter() - began)
+        if isinstance(refusal, Wait):
+            metrics.calls_limited.labels(method.__api_method__).inc()
         refusal.args = (str(refusal).replace(self._bot.token, "<token>"),)
         raise refusal from None  # the cause carries the address, and that the token
 

@@ -126,6 +126,20 @@ def repeated() -> Text:
     return Text("(possibly repeated)", (Entity("italic", 0, 19),))
 
 
+def undelivered(text: str, error: str, letter: int) -> str:
+    """Tell of a visitor's message that Telegram refused for good; `letter` is what it can be sent again by.
+
+    What the visitor wrote is cut to its beginning, on one line, and as harmless as elsewhere.
+    """
+    why = shorten(_one_line(error.removeprefix("Bad Request: ")), 200)
+    return defuse(
+        f"Telegram refused a message of this visitor and will not take it: {why}\n"
+        f"It begins: “{shorten(_one_line(text), 160)}”\n"
+        "The visitor sees that it was not delivered and can try again. You can ask them to put it in another"
+        f" way, or have it sent once more: topicwire dead-letters requeue {letter}"
+    )
+
+
 def clean(text: str) -> str:
     """Give the text that Telegram would make of this one, in NFC where that still fits.
 

@@ -339,7 +339,9 @@ class Tab:
         if said.group_id is not None:
             self._desk.services.jobs.drain(said.group_id)
         message = None
-        if said.new:
+        if not said.new:
+            metrics.messages_repeated.inc()
+        else:
             metrics.messages_accepted.inc()
             message = Message(
                 said.seq, said.rev, said.rev, "visitor", frame.text, said.at, frame.id, state="accepted"

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 from msgspec import Struct
 
-LIFETIME = 400 * 24 * 3600  # seconds since it was last renewed, which every `welcome` does
+from topicwire.domain import holds
+
+LIFETIME = holds.LIFETIME * 24 * 3600  # seconds since it was last renewed, which every `welcome` does
 
 
 class Grip(Struct, frozen=True):
