@@ -57,12 +57,12 @@ class Lane(Struct, frozen=True):
     @property
     def behind(self) -> bool:
         """More waits than may be said now."""
-        return self.needed > self.free
+        return self.needed > max(0, self.free)
 
     @property
     def busy(self) -> bool:
         """So much waits that the lane may soon be behind."""
-        return 2 * self.needed > self.free
+        return 2 * self.needed > max(0, self.free)
 
 
 class AskedTopic(Struct, frozen=True):

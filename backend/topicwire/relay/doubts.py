@@ -63,37 +63,32 @@ def judge(doubts: Sequence[Doubt], found: Sequence[int], now: float) -> list[Ver
 async def look(held: Held) -> float:
     """Look for the messages of a lane's doubts. Ends the turn; the seconds for which the lane pauses."""
     ids = await _unknown_ids(held)
+    calls = len(ids) + _proofs(held)
     try:
-        pause = _room(held, len(ids) + _proofs(held))
-        if pause:
-            return await _wait(held, pause)
-        await _prove(held)
-        found = await _find(held, ids)
+        if not _fits(held, calls):
+            raise Unreliable(f"it would take {calls} calls, more than the group's budget")
+        await _prove(held, calls)
+        found = await _find(held, ids, calls)
     except ChannelError as error:
-        log.info("looking for a message failed", group=held.lane.group_id, error=str(error))
+        log.info("looking for a message was put off", group=held.lane.group_id, error=str(error))
         return await _not_found_out(held, error)
     return await _end(held, judge(held.lane.doubts, found, held.now.timestamp()), found)
 
 
-def _room(held: Held, calls: int) -> float:
-    """Seconds until all the calls of a look may be made; raises `Unreliable` for more than ever may.
-
-    They are made at once or not at all: a look that ended in between would begin anew the next time, and
-    never come to an end in a group whose budget has a place now and then.
-    """
+def _fits(held: Held, calls: int) -> bool:
     rate = held.means.group_rate
-    if rate is not None and calls > rate.calls:
-        raise Unreliable(f"it would take {calls} calls, more than the group's budget")
-    return held.wait_for(calls)
+    return rate is None or calls <= rate.calls
 
 
-async def _wait(held: Held, seconds: float) -> float:
-    """Let the lane pause until its budget has room."""
-    reason = "The group's budget was used up."
-    await held.persist(
-        lambda db: outbox.put_back(db, held.lane, None, reason=reason, pause=seconds, called=False)
-    )
-    return seconds
+async def _another_call(held: Held, calls: int) -> None:
+    """Make room for one more call of a look that takes so many.
+
+    Raises `Wait` when the budget is used up: until it has room for a whole look, since the next one
+    begins anew, and in a group whose budget has a place now and then would never come to its end.
+    """
+    if held.pause > 0:
+        raise Wait("Looking takes more calls than are left.", held.pause_for(calls))
+    await held.another_call()
 
 
 async def _not_found_out(held: Held, error: ChannelError) -> float:
@@ -118,7 +113,7 @@ def _proofs(held: Held) -> int:
     return 2 if lane.known_id else 1
 
 
-async def _prove(held: Held) -> None:
+async def _prove(held: Held, calls: int) -> None:
     """Ask, once a day, what is known: an id that nobody has, and the last that we were given.
 
     The second may have been deleted meanwhile; then it proves nothing, but contradicts nothing. Raises
@@ -130,10 +125,10 @@ async def _prove(held: Held) -> None:
     if await held.channel.whose(lane.chat_id, NOT_YET) != "nobody's":
         raise Unreliable("a message that cannot exist is said to exist")
     if lane.known_id:
-        await held.another_call()
+        await _another_call(held, calls)
         if await held.channel.whose(lane.chat_id, lane.known_id) == "theirs":
             raise Unreliable("a message of ours is said to be somebody else's")
-    await held.another_call()
+    await _another_call(held, calls)
     held.means.proved[lane.bot_id] = time.monotonic()
 
 
@@ -148,13 +143,13 @@ async def _unknown_ids(held: Held) -> list[int]:
     return [message_id for message_id in range(after + 1, highest + BEYOND + 1) if message_id not in known]
 
 
-async def _find(held: Held, ids: Sequence[int]) -> list[int]:
+async def _find(held: Held, ids: Sequence[int], calls: int) -> list[int]:
     """Those of the ids that are messages of ours, which nobody answered for."""
     lane, wanted = held.lane, len(held.lane.doubts)
     found: list[int] = []
     for number, message_id in enumerate(ids):
         if number:  # the first call is what the lane was claimed for
-            await held.another_call()
+            await _another_call(held, calls)
         if await held.channel.whose(lane.chat_id, message_id) == "ours":
             found.append(message_id)
         if len(found) == wanted:

@@ -88,17 +88,18 @@ class Held:
         """How long the group's budget makes the lane wait after the call of this turn."""
         return pacing.after(self.lane.calls, self.now, self.means.group_rate)
 
-    def wait_for(self, places: int) -> float:
-        """Seconds until the group's budget has room for so many calls, that of the turn among them."""
-        return pacing.wait(self.lane.calls, self.now, self.means.group_rate, places=places)
+    def pause_for(self, calls: int) -> float:
+        """How long the lane has to wait after the call of this turn to make so many in a row."""
+        now = self.now
+        return pacing.wait((*self.lane.calls, now), now, self.means.group_rate, places=calls)
 
     @property
     def pause_for_two(self) -> float:
         """Seconds to pause before a turn that makes two calls; 0 when this one may make them."""
         rate = self.means.group_rate
-        if rate is None or self.wait_for(min(2, rate.calls)) == 0:
+        if rate is None or rate.calls < 2 or self.pause == 0:
             return 0
-        return pacing.wait((*self.lane.calls, self.now), self.now, rate, places=2)
+        return self.pause_for(2)
 
     async def another_call(self, *, saying: Sequence[int] | None = None) -> None:
         """Make room for one more call: renew the lease, take one more slot of the budget.
