@@ -25,6 +25,15 @@ def test_a_full_window_waits_for_its_oldest_answer() -> None:
     assert pacing.wait(calls, START + timedelta(seconds=60), Rate(20, 60)) == 0
 
 
+def test_room_for_several_calls_waits_for_as_many_answers() -> None:
+    calls = [START + timedelta(seconds=second) for second in range(20)]
+    now = calls[-1]
+    assert pacing.wait(calls, now, Rate(20, 60), room=5) == 45
+    assert pacing.wait(calls[:15], now, Rate(20, 60), room=5) == 0
+    assert pacing.wait(calls[:16], now, Rate(20, 60), room=5) == 41
+    assert pacing.wait(calls, now, Rate(20, 60), room=99) == 60
+
+
 @given(
     rate=rates,
     calls=st.lists(st.tuples(st.floats(0, 30), st.floats(0, 15)), max_size=120),

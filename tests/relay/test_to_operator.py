@@ -8,7 +8,7 @@ import pytest
 from arq.connections import ArqRedis
 from sqlalchemy import text
 
-from tests.domain.conftest import CHAT, Desk, pass_time
+from tests.domain.conftest import BOT, CHAT, Desk, pass_time
 from tests.relay.conftest import STRICT, Quiet
 from topicwire.db import Database
 from topicwire.domain import conversations, inbox, outbox
@@ -58,7 +58,8 @@ async def overtake(desk: Desk, seconds: float) -> None:
 
 
 _AGE_DOUBTS = """
-    UPDATE groups SET doubt_due = doubt_due - make_interval(secs => :s), doubts = (
+    UPDATE groups SET doubt_due = doubt_due - make_interval(secs => :s),
+    calls = ARRAY(SELECT call - make_interval(secs => :s) FROM unnest(calls) call), doubts = (
       SELECT jsonb_agg(jsonb_set(d, '{at}', to_jsonb((d ->> 'at')::float8 - :s)))
       FROM jsonb_array_elements(doubts) d)
     WHERE doubts <> '[]'"""
@@ -421,6 +422,42 @@ async def test_looking_waits_as_it_is_told(relay: ToOperator, channel: Quiet, de
     await overtake(desk, 8)
     await relay.drain(desk.group_id)
     assert (await states(desk), channel.said) == ({"one": "relayed"}, [])
+
+
+async def test_nothing_is_said_while_looking_has_to_wait(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    for topic, name in ((10, "ann"), (11, "ben")):
+        await desk.say("one", by=name)
+        await desk.give_topic(name, topic)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    channel.errors["whose"] = [Wait("Too Many Requests: retry after 7", 7)]
+    await relay.drain(desk.group_id)
+    assert channel.asked == ["send", "whose"]
+    assert 6 < await pause(desk) <= 7
+
+
+async def test_looking_comes_to_an_end_in_a_group_at_its_limit(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    """One slot at a time is free there, and a look that began anew with each would never end."""
+    relay = replace(relay, group_rate=Rate(6, 60))
+    relay.means.proved[BOT] = time.monotonic()
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    async with desk.database.begin() as db:
+        await db.execute(text(_EVENLY_SPACED_CALLS))
+    channel.errors["send"] = [Unknown("no answer in time")]
+    for _ in range(12):
+        await relay.drain(desk.group_id)
+        await overtake(desk, await pause(desk) + 0.1)
+    assert (await states(desk), words(channel)) == ({"one": "relayed"}, ["one"])
+
+
+_EVENLY_SPACED_CALLS = """
+    UPDATE groups SET calls = ARRAY(
+      SELECT now() - make_interval(secs => 10 * n) FROM generate_series(6, 1, -1) n)
+"""
 
 
 async def test_looking_in_a_group_that_threw_us_out_leaves_it_alone(

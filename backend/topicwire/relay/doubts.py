@@ -66,10 +66,8 @@ async def look(held: Held) -> float:
         await _prove(held)
         found = await _find(held)
     except ChannelError as error:
-        log.info("looking for a message failed", group=held.lane.group_id, error=str(error))
+        log.info("looking for a message was put off", group=held.lane.group_id, error=str(error))
         return await _not_found_out(held, error)
-    if found is None:  # the budget is used up
-        return await _put_off(held, held.pause)
     return await _end(held, judge(held.lane.doubts, found, held.now.timestamp()))
 
 
@@ -79,12 +77,12 @@ async def _not_found_out(held: Held, error: ChannelError) -> float:
             log.error("nothing can be found out, messages may be repeated", reason=str(error))
             return await _end(held, [Verdict("repeat")] * len(held.lane.doubts))
         case Wait(seconds=seconds):
-            return await _put_off(held, max(seconds, held.pause))
+            return await _put_off(held, seconds, pause=seconds)
         case ChatRefused():
             return await _leave_alone(held, error)
         case ChatMoved():
             return await _follow(held, error)
-    return await _put_off(held, max(RETRY, held.pause))
+    return await _put_off(held, RETRY)
 
 
 async def _prove(held: Held) -> None:
@@ -106,23 +104,25 @@ async def _prove(held: Held) -> None:
     proved[lane.bot_id] = time.monotonic()
 
 
-async def _find(held: Held) -> list[int] | None:
-    """The ids of messages of ours that nobody answered for; None when the budget does not suffice."""
+async def _find(held: Held) -> list[int]:
+    """The ids of messages of ours that nobody answered for.
+
+    Raises `Wait` when the budget does not suffice: until it holds a whole look, since the next one
+    begins anew, and one slot at a time would never take it to its end.
+    """
     lane, wanted = held.lane, len(held.lane.doubts)
     after = lane.doubts[0].after
     async with held.means.db.statement() as db:
         seen = await lanes.seen_since(db, lane, after)
     known = {*seen, *lane.ours}
+    highest = max(known, default=after) + BEYOND
+    unknown = [message_id for message_id in range(after + 1, highest + 1) if message_id not in known]
     found: list[int] = []
-    asked = False
-    for message_id in range(after + 1, max(known, default=after) + BEYOND + 1):
-        if message_id in known:
-            continue
-        if asked:  # the first call is what the lane was claimed for
+    for number, message_id in enumerate(unknown):
+        if number:  # the first call is what the lane was claimed for
             if held.pause > 0:
-                return None
+                raise Wait("Looking takes more calls than are left.", held.pause_for(len(unknown)))
             await held.another_call()
-        asked = True
         if await held.channel.whose(lane.chat_id, message_id) == "ours":
             found.append(message_id)
         if len(found) == wanted:
@@ -154,13 +154,14 @@ async def _follow(held: Held, error: ChatMoved) -> float:
     return pause
 
 
-async def _put_off(held: Held, seconds: float) -> float:
-    """Look again after so many seconds; all the doubts are left."""
-    lane, pause = held.lane, held.pause
+async def _put_off(held: Held, seconds: float, *, pause: float = 0) -> float:
+    """Look again after so many seconds; all the doubts are left. Nothing is said for `pause` seconds."""
+    lane, pause = held.lane, max(pause, held.pause)
+    later = max(seconds, pause)
     await held.persist(
-        lambda db: lanes.looked(db, lane, left=lane.doubts, message_id=None, again_in=seconds, pause=pause)
+        lambda db: lanes.looked(db, lane, left=lane.doubts, message_id=None, again_in=later, pause=pause)
     )
-    held.means.jobs.drain(lane.group_id, after=seconds)
+    held.means.jobs.drain(lane.group_id, after=later)
     return pause
 
 

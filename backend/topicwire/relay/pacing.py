@@ -11,20 +11,24 @@ from datetime import datetime, timedelta
 from topicwire.settings import Rate
 
 
-def wait(calls: Sequence[datetime], now: datetime, rate: Rate | None) -> float:
+def wait(calls: Sequence[datetime], now: datetime, rate: Rate | None, *, room: int = 1) -> float:
     """Seconds until the next call may be made; 0 when it may be made now.
 
-    `calls` are the last answers, oldest first; all times by one clock.
+    `calls` are the last answers, oldest first; all times by one clock. With `room` until so many calls
+    may be made in a row, or as many as the rate ever admits.
     """
-    if rate is None or len(calls) < rate.calls:
+    if rate is None:
         return 0
-    free = calls[-rate.calls] + timedelta(seconds=rate.seconds)
+    too_many = rate.calls - min(room, rate.calls) + 1
+    if len(calls) < too_many:
+        return 0
+    free = calls[-too_many] + timedelta(seconds=rate.seconds)
     return max(0.0, (free - now).total_seconds())
 
 
-def after(calls: Sequence[datetime], now: datetime, rate: Rate | None) -> float:
-    """Seconds until the next call may be made, when one more is answered `now`."""
-    return wait((*calls, now), now, rate)
+def after(calls: Sequence[datetime], now: datetime, rate: Rate | None, *, room: int = 1) -> float:
+    """Seconds until the next `room` calls may be made, when one more is answered `now`."""
+    return wait((*calls, now), now, rate, room=room)
 
 
 def window(rate: Rate | None) -> tuple[int, float] | None:

@@ -85,7 +85,11 @@ class Held:
     @property
     def pause(self) -> float:
         """How long the group's budget makes the lane wait after the call of this turn."""
-        return pacing.after(self.lane.calls, self.now, self.means.group_rate)
+        return self.pause_for(1)
+
+    def pause_for(self, calls: int) -> float:
+        """How long the lane has to wait after the call of this turn to make so many in a row."""
+        return pacing.after(self.lane.calls, self.now, self.means.group_rate, room=calls)
 
     async def another_call(self, *, saying: Sequence[int] | None = None) -> None:
         """Make room for one more call: renew the lease, take one more slot of the budget.
