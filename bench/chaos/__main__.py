@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import sys
 import time
+from math import inf
 from pathlib import Path
 
 import uvloop
@@ -26,7 +27,7 @@ from bench import figures
 from bench.chaos import house, table
 from bench.chaos.faults import FAULTS, QUIET, Fault, Scene
 from bench.chaos.house import House
-from bench.chaos.ledger import FRESH, Ledger
+from bench.chaos.ledger import FRESH, Count, Ledger
 from bench.chaos.people import Crowd
 from bench.chaos.table import Outcome
 from bench.chaos.telegram import Telegram
@@ -77,6 +78,7 @@ class Run:
         self._crowd = crowd
         self._ledger = ledger
         self._scenes: list[tuple[Fault, Scene]] = []
+        self._interrupted: list[str] = []
 
     async def play(self) -> None:
         """Play the faults while everybody talks, then wait until all has arrived."""
@@ -103,7 +105,11 @@ class Run:
         scene = Scene(self._house, self._crowd, self._ledger, most)
         self._scenes.append((fault, scene))
         began = time.monotonic()
-        await fault.play(scene)
+        try:
+            await fault.play(scene)
+        except NotReadyError as error:
+            self._interrupted.append(f"{fault.title}: {error}")
+            await self._house.mend()
         await asyncio.sleep(FRESH)
         scene.over = time.monotonic()
         await self._arrived(fault.bound + GIVE_UP)
@@ -127,9 +133,9 @@ class Run:
                 Outcome(
                     fault=fault,
                     strikes=len(scene.ends),
-                    count=counts.pop(fault.name),
+                    count=counts.get(fault.name, Count()),
                     silence=self._ledger.silence(fault.name, scene.over),
-                    recovery=max(self._ledger.recovery(fault.name, end) for end in scene.ends),
+                    recovery=max((self._ledger.recovery(fault.name, end) for end in scene.ends), default=inf),
                     others=self._slowest_of(spared, fault, scene),
                 )
             )
@@ -150,7 +156,7 @@ class Run:
         floods = self._house.telegram.floods
         if floods:
             found.append(f"Telegram's own limits refused {floods} calls")
-        return found + self._house.surprises()
+        return self._interrupted + found + self._house.surprises()
 
 
 async def measure(asked: Options, directory: Path, servers: Servers) -> bool:

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from bench.chaos.house import House, until
 from bench.chaos.ledger import Ledger
 from bench.chaos.people import Crowd, Group
+from bench.chaos.telegram import Held
 from topicwire.sandbox.faults import Fault as SandboxFault
 
 BETWEEN_KILLS = 5.0  # seconds; a lane that was held is taken over 15 s after the turn began
-MET_WITHIN = 30.0  # seconds for somebody to meet a fault that waits for them
+MET_WITHIN = 60.0  # seconds for somebody to meet a fault that waits for them
 CACHED = 61.0  # seconds for which Telegram's server believes that a topic is there, and one
 QUIET = 3  # visitors who keep quiet until then
 
@@ -50,6 +51,15 @@ class Scene:
         self.struck |= {group.number for group in groups or self.groups}
         yield
         self.ends.append(time.monotonic())
+
+    async def called(self, held: Held) -> int:
+        """Wait until a call's answer is held; its caller's port."""
+
+        async def look() -> bool:
+            return held.caller.done()
+
+        await until(look, f"{held.method} is called", within=MET_WITHIN)
+        return held.caller.result()
 
     async def met(self, *faults: SandboxFault) -> None:
         """Wait until somebody has met these, as often as they are there."""
@@ -90,7 +100,7 @@ async def worker_killed_after_acceptance(scene: Scene) -> None:
         group = scene.groups[turn % len(scene.groups)]
         async with scene.house.telegram.holding("sendMessage", group.chat) as held:
             scene.crowd.write(group)
-            port = await asyncio.wait_for(held.caller, MET_WITHIN)
+            port = await scene.called(held)
             async with scene.strike():
                 await scene.house.worker_at(port).end(signal.SIGKILL)
         await scene.house.mend()
@@ -105,7 +115,7 @@ async def worker_frozen(scene: Scene) -> None:
             if turn == 0:
                 async with scene.house.telegram.holding("sendMessage", group.chat) as held:
                     scene.crowd.write(group)
-                    port = await asyncio.wait_for(held.caller, MET_WITHIN)
+                    port = await scene.called(held)
                     worker = scene.house.worker_at(port)
                     worker.send(signal.SIGSTOP)
             else:
@@ -220,7 +230,7 @@ async def topic_lost(scene: Scene) -> None:
             await scene.met(fault)
     async with scene.house.telegram.holding("createForumTopic", groups[0].chat) as held:
         _newcomer(scene, groups[0])
-        port = await asyncio.wait_for(held.caller, MET_WITHIN)
+        port = await scene.called(held)
         async with scene.strike():
             await scene.house.worker_at(port).end(signal.SIGKILL)
     await scene.house.mend()
