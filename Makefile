@@ -2,7 +2,7 @@
 # exactly as locked in backend/*.txt, and nothing as long as the locks stay as they are.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long lock clean
+.PHONY: help run test test-long chaos lock clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -22,6 +22,7 @@ help:
 	@echo "make run        start everything on this machine and print where to look"
 	@echo "make test       every check and every test but the long ones"
 	@echo "make test-long  the tests that take minutes by nature"
+	@echo "make chaos      a quarter of an hour of faults while everybody talks, and what came of them"
 	@echo "make lock       compile the locks in backend/ from pyproject.toml"
 	@echo "make clean      remove what can be fetched or made again; data in .topicwire stays"
 
@@ -40,6 +41,9 @@ test: $(FOR_TEST) $(BIN)/node
 test-long: $(FOR_TEST)
 	@$(BIN)/python tests/browser.py
 	$(BIN)/python -m pytest -m long
+
+chaos: $(FOR_TEST)
+	@$(BIN)/python -m bench.chaos
 
 $(BIN)/python:
 	@test -n "$(FOUND)" || { echo "Topicwire needs Python 3.11, 3.12, 3.13 or 3.14 with venv. Install it (on Debian" \

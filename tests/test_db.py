@@ -4,10 +4,11 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 import pytest
@@ -16,12 +17,14 @@ from sqlalchemy import text
 
 from tests.conftest import empty_copy
 from topicwire import db as databases
+from topicwire.background import end
 from topicwire.db import Connection, Database, UniqueViolation, twice
 from topicwire.embedded import Servers
 from topicwire.errors import UnavailableError
 from topicwire.statements import NotOneRow
 
 ASLEEP = text("SELECT pg_sleep(60)")
+SOCKET = ".s.PGSQL.5432"
 WHO = text("SELECT pg_backend_pid()")
 
 
@@ -202,6 +205,65 @@ async def test_a_restart_fails_one_statement_at_most() -> None:
             assert await twice(lambda: _who(database)) not in before
         assert not set(await asyncio.gather(*(hold() for _ in range(4)))) & set(before)
         await database.close()
+
+
+class _Threshold:
+    """The way to a server on which the end of a connection gets lost, but nothing that was said before."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._carriers: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
+        self.ended = asyncio.Event()  # the server has closed a connection
+
+    @asynccontextmanager
+    async def at(self, host: str) -> AsyncIterator[None]:
+        """Be there, in another directory."""
+        server = await asyncio.start_unix_server(self._pass, f"{host}/{SOCKET}")
+        try:
+            yield
+        finally:
+            server.close()
+            await end(*self._carriers)
+            for writer in self._writers:
+                writer.transport.abort()
+
+    async def _pass(self, ours: asyncio.StreamReader, to_us: asyncio.StreamWriter) -> None:
+        theirs, to_them = await asyncio.open_unix_connection(f"{self._host}/{SOCKET}")
+        self._writers += (to_us, to_them)
+        for carry in (_carry(ours, to_them), self._carry_back(theirs, to_us)):
+            self._carriers.add(asyncio.create_task(carry))
+
+    async def _carry_back(self, theirs: asyncio.StreamReader, to_us: asyncio.StreamWriter) -> None:
+        await _carry(theirs, to_us)
+        self.ended.set()
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
+async def test_a_goodbye_whose_end_is_late_is_an_end(servers: Servers) -> None:
+    """When the first of a server's processes dies, the others say goodbye and go a little later."""
+    url = str(servers.database_url)
+    (host,) = parse_qs(urlsplit(url).query)["host"]
+    threshold = _Threshold(host)
+    with tempfile.TemporaryDirectory(prefix="topicwire-") as place:
+        async with threshold.at(place):
+            database, other = Database(url.replace(host, place), pool_size=1), Database(url, pool_size=1)
+            backend = await _who(database)
+            async with other.statement() as db:
+                await db.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": backend})
+            await threshold.ended.wait()
+            for _ in range(10):  # until the goodbye was read
+                await asyncio.sleep(0)
+            with pytest.raises(UnavailableError):
+                await _who(database)
+            assert await _who(database) != backend
+            await other.close()
+            await database.close()
 
 
 @contextmanager

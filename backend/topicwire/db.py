@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
-from asyncpg.exceptions import InterfaceError, PostgresError, UniqueViolationError
+from asyncpg.exceptions import InterfaceError, InternalClientError, PostgresError, UniqueViolationError
 from sqlalchemy import MetaData
 from sqlalchemy.exc import DBAPIError
 
@@ -157,8 +157,10 @@ def is_away(error: Exception) -> bool:
     if isinstance(error, PostgresError):
         # Class 08: the connection; 53: out of resources; 57: shutting down, starting up, cancelled.
         return str(getattr(error, "sqlstate", None))[:2] in ("08", "53", "57")
-    # A value of the wrong type is one of asyncpg's InterfaceErrors, and a ValueError.
-    return isinstance(error, OSError | InterfaceError) and not isinstance(error, ValueError)
+    # A value of the wrong type is one of asyncpg's InterfaceErrors, and a ValueError. InternalClientError
+    # is what a connection gives that the server has said goodbye to and not closed yet.
+    mine = isinstance(error, OSError | InterfaceError | InternalClientError)
+    return mine and not isinstance(error, ValueError)
 
 
 def migrate(url: str) -> None:

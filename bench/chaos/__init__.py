@@ -1,0 +1,1 @@
+"""One fault after the other while everybody talks: `python -m bench.chaos`."""
