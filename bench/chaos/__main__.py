@@ -33,6 +33,7 @@ from bench.chaos.table import Outcome
 from bench.chaos.telegram import Telegram
 from bench.stand import NotReadyError
 from topicwire.embedded import Servers
+from topicwire.errors import UnavailableError
 
 GIVE_UP = 60.0  # seconds beyond its bound after which a message counts as lost
 SHOWN = 5  # of what was noticed besides
@@ -55,7 +56,7 @@ def options() -> Options:
     parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", action="append", choices=names, default=[], help="this fault; repeatable")
     parser.add_argument("--scale", choices=("full", "small"), default="full", help="%(default)s")
-    parser.add_argument("--rate", type=float, default=8, help="messages a second each way (%(default)s)")
+    parser.add_argument("--rate", type=float, default=9, help="messages a second each way (%(default)s)")
     parser.add_argument("--groups", type=int, default=8, help="Telegram groups, one a project (%(default)s)")
     parser.add_argument("--visitors", type=int, default=4, help="who write in each group (%(default)s)")
     parser.add_argument("--keep", type=Path, help="an empty directory for logs and messages.csv")
@@ -112,6 +113,8 @@ class Run:
             await self._house.mend()
         await asyncio.sleep(FRESH)
         scene.over = time.monotonic()
+        if scene.struck:
+            scene.spared = {group.number for group in scene.groups} - scene.struck
         await self._arrived(fault.bound + GIVE_UP)
         took = time.monotonic() - began
         print(f"{took:6.1f} s  {fault.title}", file=sys.stderr, flush=True)
@@ -128,7 +131,6 @@ class Run:
         counts = self._ledger.counts(transcripts)
         found = []
         for fault, scene in self._scenes:
-            spared = {group.number for group in scene.groups} - scene.struck
             found.append(
                 Outcome(
                     fault=fault,
@@ -136,15 +138,15 @@ class Run:
                     count=counts.get(fault.name, Count()),
                     silence=self._ledger.silence(fault.name, scene.over),
                     recovery=max((self._ledger.recovery(fault.name, end) for end in scene.ends), default=inf),
-                    others=self._slowest_of(spared, fault, scene),
+                    others=self._slowest_of_the_spared(fault, scene),
                 )
             )
         return found
 
-    def _slowest_of(self, spared: set[int], fault: Fault, scene: Scene) -> float | None:
-        if not spared or not scene.struck:
+    def _slowest_of_the_spared(self, fault: Fault, scene: Scene) -> float | None:
+        if not scene.spared:
             return None
-        return self._ledger.slowest(fault.name, scene.over, spared)
+        return self._ledger.slowest(fault.name, scene.over, scene.spared)
 
     def noticed(self) -> list[str]:
         """What is no message's fate, but should not be."""
@@ -188,7 +190,7 @@ def main() -> None:
         with house.place() as place, Servers(Path(place) / "servers") as servers:
             house.migrate(servers)
             good = uvloop.run(measure(asked, Path(place), servers))
-    except NotReadyError as error:
+    except (NotReadyError, UnavailableError) as error:
         raise SystemExit(f"bench.chaos: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

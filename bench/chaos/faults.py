@@ -34,6 +34,7 @@ class Scene:
     most: int | None
     ends: list[float] = field(default_factory=list)
     struck: set[int] = field(default_factory=set)  # the groups that it was aimed at
+    spared: set[int] = field(default_factory=set)  # the others of that time, unless it was aimed at nobody
     over: float = 0.0  # when the last of it was over, and all that was written by then is looked at
 
     @property
