@@ -178,6 +178,7 @@ async def test_the_keyboard_is_enough(telegram: Telegram, page: Page) -> None:
     anna, bo = await telegram.topic("Anna"), await telegram.topic("Bo")
     question = await telegram.say("Open?", message_thread_id=anna)
     await page.goto(f"{telegram.console}/")
+    await expect(page.locator(f"[data-topic='{anna}']")).to_be_visible()
     await page.get_by_role("searchbox", name="Search topics").press("ArrowDown")
     await expect(page.locator(f"[data-topic='{anna}']")).to_be_focused()
     await page.keyboard.press("Enter")

@@ -162,6 +162,7 @@ async def move(db: Connection, *, bot_id: int, old_chat_id: int, new_chat_id: in
     messages start again there: what was in doubt cannot be found any more, and is said again.
     """
     keys = {"new": new_chat_id, "old": old_chat_id, "bot": bot_id}
+    await db.execute(_LOCK_BOTH, keys)  # before their entries, as everywhere
     await db.execute(_MERGE, keys)
     await db.execute(_GIVE_UP_DOUBTS, keys)
     found = await db.execute(
@@ -179,6 +180,9 @@ async def move(db: Connection, *, bot_id: int, old_chat_id: int, new_chat_id: in
     return None if group_id is None else int(group_id)
 
 
+_LOCK_BOTH = text(
+    "SELECT 1 FROM groups WHERE bot_id = :bot AND chat_id IN (:old, :new) ORDER BY id FOR UPDATE"
+)
 _MERGE = text(
     """
     WITH former AS (

@@ -195,6 +195,15 @@ async def looked(
         raise LaneLost
 
 
+_LOCK = text("SELECT 1 FROM groups WHERE id = :group AND fence = :fence FOR UPDATE")
+
+
+async def lock(db: Connection, lane: Lane) -> None:
+    """Keep the lane for the rest of a transaction. Raises `LaneLost`."""
+    if (await db.execute(_LOCK, {"group": lane.group_id, "fence": lane.fence})).first() is None:
+        raise LaneLost
+
+
 _SEEN = text(
     """
     SELECT message_id FROM (

@@ -201,6 +201,7 @@ async def _end(held: Held, verdicts: Sequence[Verdict], found: Sequence[int] = (
     highest = max(adopted if left else found, default=None)
 
     async def settle(db: Connection) -> list[Change]:
+        await lanes.lock(db, lane)  # the lane first, as everywhere: its entries come after
         changes = []
         for doubt, verdict in zip(lane.doubts, verdicts, strict=True):
             changes += await _settle(db, held, doubt, verdict)
