@@ -32,6 +32,7 @@ def assert_figures(report: str, row: str, count: int) -> None:
     assert len(re.findall(r"\d+(?:\.\d+)?", line)) >= count, line
 
 
+@pytest.mark.long
 def test_the_relay_is_measured_both_ways_beside_its_floor() -> None:
     report = printed(
         "bench.relay",
@@ -56,12 +57,14 @@ def test_idle_sockets_are_weighed_beside_bare_ones() -> None:
     assert "uvicorn" in report.splitlines()[-1]
 
 
+@pytest.mark.long
 def test_an_idle_worker_is_weighed_beside_a_bare_one() -> None:
     report = printed("bench.idle_worker", "--seconds=0.5", "--settle=0", "--groups=2")
     for row in ("CPU, % of a core", "MB of the process"):
         assert_figures(report, row, 2)
 
 
+@pytest.mark.long
 def test_a_crowd_is_drained_beside_the_optimum() -> None:
     report = printed("bench.drain", "--visitors=3", "--messages=3", "--calls=5", "--seconds=20", "--scale=20")
     for row in ("ours", "two calls a visitor", "one message a call"):
@@ -71,6 +74,7 @@ def test_a_crowd_is_drained_beside_the_optimum() -> None:
     assert ours[7] == "0", "nothing is lost or disordered"
 
 
+@pytest.mark.long
 def test_lanes_are_measured_beside_one_queue() -> None:
     report = printed(
         *("bench.lanes", "--groups=3", "--messages=3", "--alone=1", "--latency=0.05"),
@@ -80,6 +84,7 @@ def test_lanes_are_measured_beside_one_queue() -> None:
         assert_figures(report, row, 3)
 
 
+@pytest.mark.long
 def test_a_fault_is_played_while_everybody_talks() -> None:
     report = printed("bench.chaos", "--only=ring", "--scale=small", "--groups=2", "--visitors=2", "--rate=4")
     assert_figures(report, "kill -9 of a web process between", 9)

@@ -245,6 +245,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         await writer.drain()
 
 
+@pytest.mark.long
 async def test_a_goodbye_whose_end_is_late_is_an_end(servers: Servers) -> None:
     """When the first of a server's processes dies, the others say goodbye and go a little later."""
     url = str(servers.database_url)
