@@ -73,6 +73,7 @@ def test_help_names_the_commands_that_exist(run: Run) -> None:
         ["projects"],
         ["projects", "create", "--owner", "a@example.com"],
         ["projects", "create", "--owner", "a@example.com", "--name", "A", "--chat", "many"],
+        ["projects", "create", "--owner", "a@example.com", "--name", "A", "--chat", "5"],
         ["sandbox", "--port", "0"],
         ["dead-letters", "requeue"],
         ["dead-letters", "requeue", "12", "--all"],

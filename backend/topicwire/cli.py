@@ -153,6 +153,8 @@ def create_project(
     """Make a project, and tell how to embed it and how to link its Telegram group."""
     from topicwire import wiring
 
+    if chat is not None and chat >= 0:
+        raise typer.BadParameter("--chat: the id of a group begins with a minus sign")
     with _database_at_hand() as known:
         made = asyncio.run(
             wiring.provision(known, owner=owner, name=name, chat_id=chat, origins=tuple(origin or ()))
