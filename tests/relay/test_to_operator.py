@@ -348,6 +348,20 @@ async def test_a_group_that_refuses_us_is_left_alone_ever_longer(
     assert await states(desk) == {"one": "relayed"}
 
 
+async def test_a_group_that_is_mended_says_so_even_by_a_refusal(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("cursed")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [ChatRefused("Forbidden: bot was kicked", "kicked")]
+    await relay.drain(desk.group_id)
+    await overtake(desk, 6)
+    channel.errors["send"] = [Rejected("MESSAGE_IS_CURSED")]
+    await relay.drain(desk.group_id)
+    assert any(said.startswith("Back again.") for _, said in channel.said)
+    assert await states(desk) == {"cursed": "failed"}
+
+
 async def test_a_vanished_topic_is_replaced_with_a_recap(
     relay: ToOperator, channel: Quiet, desk: Desk
 ) -> None:
