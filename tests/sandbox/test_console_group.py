@@ -126,7 +126,8 @@ async def test_a_group_that_moves_takes_its_draft_along(telegram: Telegram, page
 async def test_several_groups_and_bots(telegram: Telegram, page: Page) -> None:
     await telegram.say("unread here")
     await page.goto(f"{telegram.console}/")
-    await page.get_by_role("button", name="Switch group").click()
+    await expect(page.locator(".group-title")).to_contain_text("Shop support")
+    await page.locator(".group-title").click()
     await page.get_by_role("menuitem", name="New forum").click()
     await page.get_by_placeholder("Group name").fill("Second shop")
     await page.get_by_role("button", name="Create").click()
