@@ -16,6 +16,7 @@ from topicwire.domain import topics as domain_topics
 from topicwire.domain.lanes import Doubt, Lane
 from topicwire.relay import saying, topics
 from topicwire.relay.channel import (
+    Astray,
     Channel,
     ChatMoved,
     ChatRefused,
@@ -377,6 +378,46 @@ async def test_a_vanished_topic_is_replaced_with_a_recap(
     assert last == "two"
     async with desk.database.statement() as db:
         assert await domain_topics.owner_of(db, chat_id=CHAT, topic_id=old or 0) == "ann"
+
+
+async def test_a_stray_message_that_stays_is_adopted_for_nobody(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    """One is said into the main thread and cannot be removed; the next call is not answered."""
+    for who, topic in (("ann", 10), ("ben", 11)):
+        await desk.say(f"{who}'s", by=who)
+        await desk.give_topic(who, topic)
+    stray = channel.messages = 1001
+    channel.errors["send"] = [Astray("not in its topic", stray), Unknown("no answer in time")]
+    channel.errors[f"delete_message {stray}"] = [NotReached("no connection")]
+    for _ in range(3):
+        await relay.drain(desk.group_id)
+        await overtake(desk, 31)
+    assert set((await states(desk)).values()) == {"relayed"}
+    assert sorted(word for word in words(channel) if word in {"ann's", "ben's"}) == ["ann's", "ben's"]
+    assert channel.asked.count(f"delete_message {stray}") == 2  # in vain, then again
+
+
+async def test_a_stray_message_goes_though_its_worker_died(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    async def die(method: str) -> None:
+        if method.startswith("delete_message"):
+            channel.meanwhile = None
+            raise asyncio.CancelledError
+
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    stray = channel.messages = 1001
+    channel.errors["send"] = [Astray("not in its topic", stray)]
+    channel.meanwhile = die
+    with pytest.raises(asyncio.CancelledError):
+        await relay.drain(desk.group_id)
+    await overtake(desk, 16)
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["one"]
+    assert channel.asked.count(f"delete_message {stray}") == 2
+    assert "whose" not in channel.asked  # it is known what became of the call
 
 
 async def test_a_topic_that_only_seemed_to_vanish_stays(

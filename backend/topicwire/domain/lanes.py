@@ -125,7 +125,7 @@ async def give_back(db: Connection, lane: Lane, *, pause: float) -> None:
 _ANOTHER_CALL = text(
     f"""
     UPDATE groups SET lease_until = now() + interval '{LEASE}', calls = {_ANSWERED} || now(),
-      sending = coalesce(CAST(:sending AS bigint[]), sending), sent_at = now()
+      sending = CAST(:sending AS bigint[]), sent_at = now()
     WHERE id = :group AND fence = :fence RETURNING id
     """
 )
@@ -134,11 +134,30 @@ _ANOTHER_CALL = text(
 async def another_call(db: Connection, lane: Lane, *, sending: Sequence[int] | None = None) -> None:
     """Renew the lease and take one more slot of the budget. Raises `LaneLost`.
 
-    `sending` are the entries that the call says, if it says any.
+    The call before it was answered; `sending` are the entries that this one says, if it says any.
     """
     entries = None if sending is None else list(sending)
     values = {"group": lane.group_id, "fence": lane.fence, "sending": entries}
     if (await db.execute(_ANOTHER_CALL, values)).first() is None:
+        raise LaneLost
+
+
+_ASTRAY = text(
+    f"""
+    UPDATE groups SET lease_until = now() + interval '{LEASE}', sending = NULL,
+      {_GIVEN.format(doubts="doubts")}
+    WHERE id = :group AND fence = :fence RETURNING id
+    """
+)
+
+
+async def astray(db: Connection, lane: Lane, message_id: int) -> None:
+    """Write down that what was said is this message, in the wrong place. Raises `LaneLost`.
+
+    Its entries are still to be said, and no doubt may adopt it.
+    """
+    values = {"group": lane.group_id, "fence": lane.fence, "message_id": message_id}
+    if (await db.execute(_ASTRAY, values)).first() is None:
         raise LaneLost
 
 

@@ -494,7 +494,7 @@ async def delays(db: Connection, ids: Sequence[str]) -> dict[str, int]:
 
 _OF_OURS = text(
     "INSERT INTO outbox (group_id, kind, priority, body)"
-    " VALUES (:group, :kind, :priority, CAST(:body AS jsonb))"
+    " VALUES (:group, :kind, :priority, CAST(:body AS jsonb)) RETURNING id"
 )
 
 
@@ -503,14 +503,19 @@ async def add_notice(db: Connection, group_id: int, notice: Notice) -> None:
     await _add(db, group_id, "notice", notice)
 
 
-async def tidy_up(db: Connection, group_id: int, what: Discard | Remove) -> None:
-    """Take something back that landed in a group where nobody wants it."""
-    await _add(db, group_id, "discard" if isinstance(what, Discard) else "remove", what)
+async def tidy_up(db: Connection, group_id: int, what: Discard | Remove) -> int:
+    """Take something back that landed in a group where nobody wants it; the entry's id."""
+    return await _add(db, group_id, "discard" if isinstance(what, Discard) else "remove", what)
 
 
-async def _add(db: Connection, group_id: int, kind: str, body: Body) -> None:
-    words = msgspec.json.encode(body).decode()
-    await db.execute(_OF_OURS, {"group": group_id, "kind": kind, "priority": NORMAL, "body": words})
+async def _add(db: Connection, group_id: int, kind: str, body: Body) -> int:
+    values = {"group": group_id, "kind": kind, "priority": NORMAL, "body": msgspec.json.encode(body).decode()}
+    return int((await db.execute(_OF_OURS, values)).scalar_one())
+
+
+async def tidied(db: Connection, entry_id: int) -> None:
+    """What had to be taken back is gone already."""
+    await db.execute(text("DELETE FROM outbox WHERE id = :id"), {"id": entry_id})
 
 
 _RECAP = text(

@@ -13,7 +13,7 @@ import structlog
 from topicwire import metrics
 from topicwire.domain import outbox
 from topicwire.domain import topics as domain_topics
-from topicwire.domain.outbox import TIDYING, Remove
+from topicwire.domain.outbox import TIDYING
 from topicwire.relay import to_visitor, topics
 from topicwire.relay.channel import (
     Astray,
@@ -101,7 +101,6 @@ async def _closed(turn: Turn, error: ChannelError) -> float:
 
 async def _astray(turn: Turn, error: Astray) -> float:
     """The message landed outside its topic: take it back, and find out what is wrong with the group."""
-    await turn.another_call()
     await _take_back(turn, error.message_id)
     state = await turn.channel.check_group(turn.lane.chat_id)
     if state.trouble is not None:
@@ -110,13 +109,17 @@ async def _astray(turn: Turn, error: Astray) -> float:
 
 
 async def _take_back(turn: Turn, message_id: int) -> None:
-    chat_id, group_id = turn.lane.chat_id, turn.lane.group_id
+    """Remove a message at once, or later: it is written down before it is tried."""
+    chat_id = turn.lane.chat_id
+    removal = await turn.astray(message_id)
     try:
         await turn.channel.delete_message(chat_id, message_id)
     except Rejected:
         log.warning("a message outside its topic is gone already, or stays", chat=chat_id, message=message_id)
-    except ChannelError:  # now or later, it has to go
-        await turn.persist(lambda db: outbox.tidy_up(db, group_id, Remove(chat_id, message_id)))
+    except ChannelError as error:
+        log.info("a message outside its topic is removed later", chat=chat_id, error=str(error))
+        return
+    await turn.persist(lambda db: outbox.tidied(db, removal))
 
 
 async def _follow(turn: Turn, error: ChatMoved) -> float:

@@ -18,7 +18,7 @@ from topicwire.db import Connection, Database, insist
 from topicwire.domain import lanes, outbox
 from topicwire.domain.conversations import Change
 from topicwire.domain.lanes import Lane
-from topicwire.domain.outbox import Entry, Notice
+from topicwire.domain.outbox import Entry, Notice, Remove
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
 from topicwire.relay import pacing, troubles
@@ -159,6 +159,21 @@ class Turn(Held):
         async with self.means.db.statement() as db:
             await lanes.say_together(db, self.lane, batch)
         self.renewed, self.batch = renewed, batch
+
+    async def astray(self, message_id: int) -> int:
+        """Write down that what was said is this message outside its topic; the entry that removes it.
+
+        Raises `LaneLost`.
+        """
+        lane, renewed = self.lane, time.monotonic()
+
+        async def settle(db: Connection) -> int:
+            await lanes.astray(db, lane, message_id)
+            return await outbox.tidy_up(db, lane.group_id, Remove(lane.chat_id, message_id))
+
+        removal = await self.persist_all(settle)
+        self.renewed, self.saying = renewed, False
+        return removal
 
     # The ends of a turn
 
