@@ -280,6 +280,18 @@ async def test_the_bots_budget_is_shared_and_costs_the_group_nothing(
     assert tuple(state) == ("accepted", 0)
 
 
+async def test_a_turns_second_call_takes_a_slot_of_the_bot_too(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    relay = replace(relay, bot_rate=Rate(1, 60))
+    channel.errors["send"] = [TopicGone("message thread not found")]
+    await relay.drain(desk.group_id)
+    assert channel.asked == ["send"]  # and not a look at the topic
+    assert 50 < await pause(desk) <= 60
+
+
 async def test_told_to_wait_the_whole_lane_waits(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
     await desk.say("one")
     await desk.say("ben's", by="ben")

@@ -14,7 +14,6 @@ until when nobody may take it, and a ring is sent for then. A drain ends after 1
 rings itself, so that no group keeps a worker for itself.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +35,6 @@ from topicwire.relay.fates import MARGIN
 from topicwire.relay.turn import Held, Means, TooLate, Turn
 from topicwire.settings import Rate
 
-SHORT_WAIT = 0.25  # seconds that a turn may wait for the bot's budget
 TURNS = 25
 LONGEST_DRAIN = 10.0  # seconds
 ONE_QUEUE, ONE_QUEUE_LEASE = "relay", 40.0  # seconds; longer than a drain and its last call
@@ -67,7 +65,7 @@ class ToOperator:
         """What its turns work with."""
         return Means(
             db=self.db, wording=self.wording, jobs=self.jobs, notifier=self.notifier,
-            group_rate=self.group_rate, collect=self.collect,
+            budget=self.budget, group_rate=self.group_rate, bot_rate=self.bot_rate, collect=self.collect,
         )  # fmt: skip
 
     async def drain(self, group_id: int) -> None:
@@ -122,8 +120,7 @@ class ToOperator:
         channel = self.channel(lane.bot_id)
         if channel is None:
             return await self._not_called(lane, entry, lanes.patience(lane.trouble_count), trouble="no_bot")
-        pause = await self._slot_of_bot(lane)
-        if pause:
+        if pause := await self.means.slot_of_bot(lane.bot_id):
             return await self._not_called(lane, entry, pause)
         if entry is None:
             return await doubts.look(
@@ -152,15 +149,6 @@ class ToOperator:
             return (await turn.channel.check_group(turn.lane.chat_id)).trouble
         except (NotReached, Unknown):
             return turn.lane.trouble
-
-    async def _slot_of_bot(self, lane: Lane) -> float:
-        """Take a slot of the bot's budget; the seconds to pause if that takes long."""
-        name = f"bot:{lane.bot_id}"
-        pause = await self.budget.take(name, self.bot_rate)
-        if not 0 < pause <= SHORT_WAIT:
-            return pause
-        await asyncio.sleep(pause)
-        return await self.budget.take(name, self.bot_rate)
 
     async def _not_called(
         self, lane: Lane, entry: Entry | None, pause: float, *, trouble: str | None = None

@@ -4,6 +4,7 @@ Whoever holds a turn holds the group's lease. A turn is ended once, by `relayed`
 `give_back` or `put_back`, each of which gives the seconds for which the lane pauses now.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,13 +22,18 @@ from topicwire.domain.lanes import Lane
 from topicwire.domain.outbox import Entry, Notice, Remove
 from topicwire.jobs import Jobs
 from topicwire.notifier import Notifier
+from topicwire.ratelimit import Budget
 from topicwire.relay import pacing, troubles
-from topicwire.relay.channel import Channel, ChannelError, Wording, kind_of
+from topicwire.relay.channel import Channel, ChannelError, Wait, Wording, kind_of
 from topicwire.settings import Rate
 
 T = TypeVar("T")
 
 log = structlog.get_logger()
+
+
+SHORT_WAIT = 0.25  # seconds that a turn may wait for the bot's budget
+LONG_WAIT = 2.0  # the same before a turn's second call: giving up would cost the first again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +48,20 @@ class Means:
     wording: Wording
     jobs: Jobs
     notifier: Notifier
+    budget: Budget
     group_rate: Rate | None
+    bot_rate: Rate | None
     collect: float  # seconds without another message after which a visitor's burst is over
     proved: dict[int, float] = field(default_factory=dict)
+
+    async def slot_of_bot(self, bot_id: int, *, within: float = SHORT_WAIT) -> float:
+        """Take a slot of a bot's budget and give 0, or the seconds to pause if that takes too long."""
+        until = time.monotonic() + within
+        while pause := await self.budget.take(f"bot:{bot_id}", self.bot_rate):
+            if time.monotonic() + pause > until:
+                break
+            await asyncio.sleep(pause)
+        return pause
 
 
 CALL_WITHIN = 3.0  # seconds of a lease of 15 in which a call, which takes 12 at most, must begin
@@ -102,10 +119,13 @@ class Held:
         return self.pause_for(2)
 
     async def another_call(self, *, saying: Sequence[int] | None = None) -> None:
-        """Make room for one more call: renew the lease, take one more slot of the budget.
+        """Make room for one more call: renew the lease, take one more slot of both budgets.
 
-        `saying` are the entries that the call says. Raises `LaneLost`.
+        `saying` are the entries that the call says. Raises `LaneLost`, and `Wait` if the bot's budget
+        is used up.
         """
+        if pause := await self.means.slot_of_bot(self.lane.bot_id, within=LONG_WAIT):
+            raise Wait("The bot's budget is used up.", pause)
         renewed = time.monotonic()
         async with self.means.db.statement() as db:
             await lanes.another_call(db, self.lane, sending=saying)
