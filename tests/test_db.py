@@ -285,7 +285,7 @@ def _stopped(backend: int) -> Iterator[None]:
 async def test_a_server_that_stalls_is_away_until_it_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(databases, "COMMAND_TIMEOUT", 0.5)
+    monkeypatch.setattr(databases, "PATIENCE", 0.5)
     with _servers_of_our_own() as own:
         database = Database(str(own.database_url), pool_size=2)
         backend = await _who(database)
@@ -304,7 +304,7 @@ async def test_a_server_that_stalls_is_away_until_it_answers(
 async def test_what_takes_too_long_is_given_up_with_its_connection(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(databases, "COMMAND_TIMEOUT", 0.5)
+    monkeypatch.setattr(databases, "PATIENCE", 0.5)
     database = Database(str(servers.database_url), pool_size=1)
     first = await _who(database)
     with pytest.raises(UnavailableError):
@@ -329,7 +329,7 @@ async def test_who_is_cancelled_leaves_no_busy_connection_behind(plain: Database
 async def test_nobody_waits_for_a_connection_for_ever(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(databases, "COMMAND_TIMEOUT", 0.3)
+    monkeypatch.setattr(databases, "PATIENCE", 0.3)
     database = Database(str(servers.database_url), pool_size=1)
     async with database.statement() as db:
         with pytest.raises(UnavailableError):

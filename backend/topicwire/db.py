@@ -38,7 +38,9 @@ metadata = MetaData(
 )
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
-COMMAND_TIMEOUT = 18  # seconds; below the 40 s after which a socket whose reader is stuck is closed
+# Seconds for a connection, and for a statement. A database that stands still for less is waited for; twice
+# as long is below the 40 s after which a socket whose reader is stuck is closed.
+PATIENCE = 18
 
 
 class Database:
@@ -55,8 +57,8 @@ class Database:
             init=statements.teach_json,
             reset=_as_it_is,
             record_class=Row,
-            timeout=5,
-            command_timeout=COMMAND_TIMEOUT,
+            timeout=PATIENCE,
+            command_timeout=PATIENCE,
             max_cached_statement_lifetime=0,  # for ever: there are some dozens
             # Our statements take a millisecond: compiling them to machine code takes longer.
             server_settings={"jit": "off", "application_name": "topicwire"},
@@ -86,7 +88,7 @@ class Database:
     async def _driver(self) -> AsyncIterator[Any]:
         try:
             await self._pool  # opens it, the first time
-            async with asyncio.timeout(COMMAND_TIMEOUT):
+            async with asyncio.timeout(PATIENCE):
                 driver = await self._pool.acquire()
             try:
                 yield driver
@@ -112,7 +114,7 @@ class Database:
         """Give all connections back; those that cannot be given back in time are cut."""
         await self._pool
         with suppress(TimeoutError):
-            async with asyncio.timeout(COMMAND_TIMEOUT):
+            async with asyncio.timeout(PATIENCE):
                 await self._pool.close()
 
 
