@@ -1,6 +1,6 @@
 """Groups that refused us for a while: what is said when they take our messages again."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from topicwire.db import Connection
 from topicwire.domain import outbox
@@ -23,14 +23,24 @@ async def note_end(db: Connection, lane: Lane, now: datetime) -> None:
     if reason is None or lane.trouble_since is None:
         return
     messages, visitors = await outbox.waiting(db, lane.group_id)
-    minutes = round((now - lane.trouble_since).total_seconds() / 60)
-    words = f"Back again. For {_many(minutes, 'minute')} {reason}; nothing is lost."
+    words = f"Back again. For {span(now - lane.trouble_since)} {reason}; nothing is lost."
     if messages:
         words += (
             f" {_many(messages, 'message')} of {_many(visitors, 'visitor')}"
             f" still {'waits' if messages == 1 else 'wait'} and will follow in order."
         )
     await outbox.add_notice(db, lane.group_id, Notice(words))
+
+
+def span(time: timedelta) -> str:
+    """How long something took, for people."""
+    minutes = round(time.total_seconds() / 60)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 120:
+        return _many(minutes, "minute")
+    hours = round(minutes / 60)
+    return _many(hours, "hour") if hours < 48 else _many(round(hours / 24), "day")
 
 
 def _many(number: int, noun: str) -> str:
