@@ -17,10 +17,9 @@ from topicwire.sandbox.flood import (
     Cost,
     Limits,
     Profile,
-    Rate,
     RefusedFloodError,
-    parse_rate,
 )
+from topicwire.sandbox.meters import Rate, parse_rate
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Running, Telegram
