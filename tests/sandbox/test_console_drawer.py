@@ -72,6 +72,22 @@ async def test_it_says_whose_limit_is_lifted(sandbox: Running, page: Page) -> No
         await expect(page.locator(".budget")).to_contain_text("No limit")
 
 
+async def test_the_groups_name_keeps_its_place_beside_the_drawer(telegram: Telegram, page: Page) -> None:
+    thread = await telegram.topic("Anna")
+    await telegram.act("title", title="Tidewater Pottery help")
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    await open_drawer(page, telegram)
+    await page.locator(f"[data-topic='{thread}']").click()
+    await page.reload()
+    button = page.get_by_role("button", name="Bot API calls and faults")
+    await expect(button).to_have_attribute("aria-pressed", "true")
+    name = page.locator(".group-name strong")
+    await expect(name).to_have_text("Tidewater Pottery help")
+    assert await name.evaluate("element => element.scrollWidth <= element.clientWidth")
+    await button.click()
+    await expect(page.get_by_role("complementary", name="Bot API calls and faults")).to_be_hidden()
+
+
 async def test_faults_count_down(telegram: Telegram, page: Page) -> None:
     other = await telegram.group(title="Another group")
     await open_drawer(page, telegram)
