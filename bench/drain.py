@@ -12,6 +12,7 @@ the same limits, as soon as they allow it, by calls that take no time.
 import argparse
 import asyncio
 import contextlib
+import functools
 import itertools
 import math
 import re
@@ -21,14 +22,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-import uvloop
-
-from bench import figures, load
+from bench import command, figures, load, ours
 from bench.bot_api import MARK
 from bench.figures import ratio, verdict
 from bench.load import Side
-from bench.stand import TOKEN, NotReadyError, Stand, free_port, process, ready, stand
-from topicwire import wiring
+from bench.stand import TOKEN, Stand, free_port
 from topicwire.sandbox.calls import Call
 from topicwire.sandbox.flood import PROFILES
 from topicwire.sandbox.meters import Meter, Pace, Rate, Window
@@ -53,7 +51,7 @@ class Options(argparse.Namespace):
 
 def options() -> Options:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.drain", description=(__doc__ or "").split("\n")[0])
+    parser = command.parser("bench.drain", __doc__)
     parser.add_argument("--visitors", type=int, default=20, help="who write at once (%(default)s)")
     parser.add_argument("--messages", type=int, default=8, help="of each visitor (%(default)s)")
     parser.add_argument("--calls", type=int, default=20, help="that the group takes (%(default)s)")
@@ -130,15 +128,10 @@ async def measure(asked: Options, place: Stand) -> str:
         seen = Seen(side)
         sandbox.calls.on_call = seen.take
         began = clock.now()
-        await asyncio.gather(*(_write(asked, visitor) for visitor in side.visitors))
+        await load.at_once(side.visitors, asked.messages)
         slowest = _alone(asked) * AT_MOST + asked.seconds
         await load.arrived(side.trips.to_telegram, side.trips.to_ack, within=slowest / asked.scale)
         return report(asked, seen, began)
-
-
-async def _write(asked: Options, visitor: load.Visitor) -> None:
-    for _ in range(asked.messages):
-        await visitor.say()
 
 
 @asynccontextmanager
@@ -172,21 +165,14 @@ class _Server(SandboxServer):
 @asynccontextmanager
 async def _ours(asked: Options, place: Stand, api_port: int) -> AsyncIterator[Side]:
     """Our web process and our worker, and visitors who have not said anything yet."""
-    port = free_port()
-    environment = place.environment(port=port, api_port=api_port)
+    environment = place.environment(port=free_port(), api_port=api_port)
     environment["TELEGRAM_GROUP_RATE"] = f"{asked.calls}/{asked.seconds / asked.scale:g}"
     environment["TELEGRAM_BOT_RATE"] = f"30/{1 / asked.scale:g}"
-    settings = place.settings(environment)
-    made = await wiring.provision(settings, owner="bench@localhost", name="Bench", chat_id=SANDBOX_CHAT_ID)
+    paths = await ours.projects(environment, [SANDBOX_CHAT_ID])
     side = Side("ours", "", "")
-    addresses = [f"ws://127.0.0.1:{port}/v1/widget/ws?key={made.key}"] * asked.visitors
-    async with (
-        process(place, "web", "topicwire.cli", "web", environment=environment) as web,
-        process(place, "worker", "topicwire.cli", "worker", environment=environment) as worker,
-    ):
-        await ready(place, f"http://127.0.0.1:{port}/readyz", {"web": web, "worker": worker})
-        async with load.visiting(side, addresses):
-            yield side
+    doors = ours.addresses(environment, paths) * asked.visitors
+    async with ours.running(place, environment), load.visiting(side, doors):
+        yield side
 
 
 def at_best(calls: int, asked: Options) -> float:
@@ -251,12 +237,7 @@ def _computed(title: str, calls: int, asked: Options, optimum: float) -> Sequenc
 
 def main() -> None:
     """Measure and print."""
-    asked = options()
-    try:
-        with stand() as place:
-            print(uvloop.run(measure(asked, place)))
-    except NotReadyError as error:
-        raise SystemExit(f"bench.drain: {error}") from None
+    command.report("bench.drain", functools.partial(measure, options()))
 
 
 if __name__ == "__main__":

@@ -11,19 +11,18 @@ as a socket's.
 
 import argparse
 import asyncio
+import functools
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import psutil
-import uvloop
 
-from bench import crowd, figures
+from bench import command, crowd, figures, ours
 from bench.crowd import Script
 from bench.figures import ratio, verdict
-from bench.stand import NotReadyError, Stand, free_port, process, raise_open_files, ready, stand
-from topicwire import wiring
+from bench.stand import Stand, free_port, process, raise_open_files, ready
 
 KIB = 1024
 MB = 1_000_000
@@ -43,7 +42,7 @@ class Options(argparse.Namespace):
 
 def options() -> Options:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.idle", description=(__doc__ or "").split("\n")[0])
+    parser = command.parser("bench.idle", __doc__)
     parser.add_argument("--count", type=int, default=5000, help="sockets of each server (%(default)s)")
     parser.add_argument("--seconds", type=float, default=20, help="over which CPU is measured (%(default)s)")
     parser.add_argument(
@@ -77,12 +76,12 @@ class Server:
 async def measure(asked: Options, place: Stand) -> str:
     """Run both servers and give the report."""
     async with AsyncExitStack() as stack:
-        ours = await stack.enter_async_context(_ours(asked, place))
+        mine = await stack.enter_async_context(_ours(asked, place))
         bare = await stack.enter_async_context(_bare(place))
-        for server in (ours, bare):
+        for server in (mine, bare):
             await _fill(asked, server, stack)
-        await _rest(asked, ours, bare)
-        return report(asked, ours, bare)
+        await _rest(asked, mine, bare)
+        return report(asked, mine, bare)
 
 
 @asynccontextmanager
@@ -90,15 +89,10 @@ async def _ours(asked: Options, place: Stand) -> AsyncIterator[Server]:
     """Our web process alone: what visitors say waits for a worker that never comes."""
     port = free_port()
     environment = place.environment(port=port, api_port=free_port())
-    settings = place.settings(environment)
-    keys = [
-        (await wiring.provision(settings, owner="bench@localhost", name=f"Bench {number}", chat_id=None)).key
-        for number in range(asked.projects)
-    ]
+    paths = await ours.projects(environment, [None] * asked.projects)
 
     def script(number: int) -> Script:
-        path = f"/v1/widget/ws?key={keys[number % len(keys)]}"
-        return Script(port, path, hello=True, message=number % 2 == 0)
+        return Script(port, paths[number % len(paths)], hello=True, message=number % 2 == 0)
 
     async with process(place, "web", "topicwire.cli", "web", environment=environment) as web:
         await ready(place, f"http://127.0.0.1:{port}/healthz", {"web": web})
@@ -185,11 +179,7 @@ def main() -> None:
     allowed = raise_open_files(wanted)
     if allowed < wanted:
         raise SystemExit(f"bench.idle: {wanted} open files are needed and {allowed} allowed; lower --count")
-    try:
-        with stand() as place:
-            print(uvloop.run(measure(asked, place)))
-    except NotReadyError as error:
-        raise SystemExit(f"bench.idle: {error}") from None
+    command.report("bench.idle", functools.partial(measure, asked))
 
 
 if __name__ == "__main__":

@@ -10,24 +10,23 @@ a second, so that over 30 s the figures are right within 0.07.
 
 import argparse
 import asyncio
+import functools
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import psutil
-import uvloop
 from arq.constants import default_queue_name, health_check_key_suffix
 
-from bench import bot_api, cpu, figures
+from bench import bot_api, command, cpu, figures, ours
 from bench.bot_api import BotApi
 from bench.figures import ratio, verdict
-from bench.stand import GLANCE, READY_WITHIN, NotReadyError, Stand, free_port, process, stand
-from topicwire import notifier, wiring
+from bench.stand import GLANCE, READY_WITHIN, NotReadyError, Stand, free_port, process
+from topicwire import notifier
 from topicwire.jobs import QUEUE
 
 AIM = 0.4  # % of a core
-FIRST_CHAT = -1001000000
 MB = 1_000_000
 
 
@@ -41,9 +40,7 @@ class Options(argparse.Namespace):
 
 def options() -> Options:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.idle_worker", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = command.parser("bench.idle_worker", __doc__)
     parser.add_argument("--seconds", type=float, default=30, help="over which CPU is measured (%(default)s)")
     parser.add_argument("--settle", type=float, default=5, help="seconds before that (%(default)s)")
     parser.add_argument("--groups", type=int, default=50, help="linked, and silent (%(default)s)")
@@ -55,19 +52,15 @@ async def measure(asked: Options, place: Stand) -> str:
     api_port = free_port()
     environment = place.environment(port=free_port(), api_port=api_port)
     floor_environment = place.floor_environment(port=0, api_port=api_port)
-    settings = place.settings(environment)
-    for number in range(asked.groups):
-        await wiring.provision(
-            settings, owner="bench@localhost", name=f"Bench {number}", chat_id=FIRST_CHAT - number
-        )
+    await ours.projects(environment, ours.CHATS[: asked.groups])
     async with AsyncExitStack() as stack:
         start = stack.enter_async_context
         await start(bot_api.serving(BotApi(lambda *_: None), api_port))
-        ours = await start(process(place, "worker", "topicwire.cli", "worker", environment=environment))
+        mine = await start(process(place, "worker", "topicwire.cli", "worker", environment=environment))
         bare = await start(process(place, "bare", "bench.bare_worker", environment=floor_environment))
-        await _seen(place, {QUEUE: ours, default_queue_name: bare})
+        await _seen(place, {QUEUE: mine, default_queue_name: bare})
         await asyncio.sleep(asked.settle)
-        workers = [psutil.Process(child.pid) for child in (ours, bare)]
+        workers = [psutil.Process(child.pid) for child in (mine, bare)]
         return report(asked, *await _rest(asked, workers))
 
 
@@ -129,12 +122,7 @@ def report(
 
 def main() -> None:
     """Measure and print."""
-    asked = options()
-    try:
-        with stand() as place:
-            print(uvloop.run(measure(asked, place)))
-    except NotReadyError as error:
-        raise SystemExit(f"bench.idle_worker: {error}") from None
+    command.report("bench.idle_worker", functools.partial(measure, options()))
 
 
 if __name__ == "__main__":

@@ -183,6 +183,16 @@ async def visiting(side: Side, addresses: Sequence[str]) -> AsyncIterator[None]:
             await asyncio.gather(*readers, return_exceptions=True)
 
 
+async def at_once(visitors: Sequence[Visitor], messages: int) -> None:
+    """Let each of them write so many messages, all at the same time."""
+
+    async def write(visitor: Visitor) -> None:
+        for _ in range(messages):
+            await visitor.say()
+
+    await asyncio.gather(*map(write, visitors))
+
+
 async def steadily(
     rate: float,
     seconds: float,

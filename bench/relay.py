@@ -10,6 +10,7 @@ its topic, is not measured.
 """
 
 import argparse
+import functools
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,14 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import uvloop
 from aiohttp import ClientSession
 
-from bench import bot_api, cpu, figures, load, stages
+from bench import bot_api, command, cpu, figures, load, ours, stages
 from bench.figures import ratio, verdict
 from bench.load import Side, Trip, Trips
-from bench.stand import TOKEN, NotReadyError, Stand, free_port, process, ready, stand
-from topicwire import wiring
+from bench.stand import TOKEN, NotReadyError, Stand, free_port, process, ready
 from topicwire.telegram import webhook
 
 BOT_ID = int(TOKEN.partition(":")[0])
@@ -53,7 +52,7 @@ class Options(argparse.Namespace):
 
 def options() -> Options:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.relay", description=(__doc__ or "").split("\n")[0])
+    parser = command.parser("bench.relay", __doc__)
     parser.add_argument("--rate", type=float, default=50, help="messages a second (%(default)s)")
     parser.add_argument("--conversations", type=int, default=50, help="visitors (%(default)s)")
     parser.add_argument("--groups", type=int, default=10, help="Telegram groups, one a project (%(default)s)")
@@ -86,46 +85,28 @@ async def measure(asked: Options, place: Stand) -> str:
         sides.append(await stack.enter_async_context(_floor(asked, place, api_port)))
         session = await stack.enter_async_context(ClientSession())
         await _load(asked, session, sides)
-    ours, floor = sides
-    shown = [_heading(asked), report(ours.trips, floor.trips), processor(ours.trips, floor.trips)]
+    mine, floor = sides
+    shown = [_heading(asked), report(mine.trips, floor.trips), processor(mine.trips, floor.trips)]
     if asked.profile:
-        group_of = await _groups(place, ours)
-        shown += ["Where our time goes", stages.report(traces, ours.trips.to_telegram, group_of)]
+        group_of = await _groups(place, mine)
+        shown += ["Where our time goes", stages.report(traces, mine.trips.to_telegram, group_of)]
     return "\n\n".join([*shown, figures.machine()])
 
 
 @asynccontextmanager
 async def _ours(asked: Options, place: Stand, api_port: int, trace_to: Path | None) -> AsyncIterator[Side]:
     """Our web process and our worker, and the visitors of as many projects as there are groups."""
-    port = free_port()
-    environment = place.environment(port=port, api_port=api_port)
-    settings = place.settings(environment)
+    environment = place.environment(port=free_port(), api_port=api_port)
     module = "topicwire.cli"
     if trace_to is not None:
         module = "bench.traced"
         environment[stages.DIRECTORY] = str(trace_to)
-    keys = [
-        (
-            await wiring.provision(
-                settings, owner="bench@localhost", name=f"Bench {number}", chat_id=-1001000000 - number
-            )
-        ).key
-        for number in range(asked.groups)
-    ]
-    side = Side(
-        "ours", f"http://127.0.0.1:{port}/telegram/{BOT_ID}", webhook.secret(place.secret_key, BOT_ID)
-    )
-    addresses = [
-        f"ws://127.0.0.1:{port}/v1/widget/ws?key={keys[number % len(keys)]}"
-        for number in range(asked.conversations)
-    ]
-    async with (
-        process(place, "web", module, "web", environment=environment) as web,
-        process(place, "worker", module, "worker", environment=environment) as worker,
-    ):
-        await ready(place, f"http://127.0.0.1:{port}/readyz", {"web": web, "worker": worker})
-        async with load.visiting(side, addresses):
-            yield side
+    paths = await ours.projects(environment, ours.CHATS[: asked.groups])
+    hook = f"http://127.0.0.1:{environment['PORT']}/telegram/{BOT_ID}"
+    side = Side("ours", hook, webhook.secret(place.secret_key, BOT_ID))
+    doors = itertools.islice(itertools.cycle(ours.addresses(environment, paths)), asked.conversations)
+    async with ours.running(place, environment, module=module), load.visiting(side, list(doors)):
+        yield side
 
 
 @asynccontextmanager
@@ -244,12 +225,7 @@ def _rows(title: str, ours: Trip, floor: Trip, aims: Sequence[float]) -> list[tu
 
 def main() -> None:
     """Measure and print."""
-    asked = options()
-    try:
-        with stand() as place:
-            print(uvloop.run(measure(asked, place)))
-    except NotReadyError as error:
-        raise SystemExit(f"bench.relay: {error}") from None
+    command.report("bench.relay", functools.partial(measure, options()))
 
 
 if __name__ == "__main__":

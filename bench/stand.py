@@ -22,9 +22,8 @@ from pathlib import Path
 import asyncpg
 from aiohttp import ClientError, ClientSession
 
-from topicwire import db, settings
+from topicwire import db
 from topicwire.embedded import Servers
-from topicwire.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 TOKEN = "4242:" + "bench" * 7
@@ -64,10 +63,6 @@ class Stand:
             "LIMIT_PROJECT": "off",
             "LOG_LEVEL": "warning",
         }
-
-    def settings(self, environment: Mapping[str, str]) -> Settings:
-        """The same as our own code reads it."""
-        return settings.read(environment)
 
     def floor_environment(self, *, port: int, api_port: int) -> dict[str, str]:
         """The floor's processes' environment."""

@@ -77,10 +77,10 @@ def test_a_crowd_is_drained_beside_the_optimum() -> None:
 @pytest.mark.long
 def test_lanes_are_measured_beside_one_queue() -> None:
     report = printed(
-        *("bench.lanes", "--groups=3", "--messages=3", "--alone=1", "--latency=0.05"),
-        *("--slow=0.5", "--rate=10", "--seconds=1"),
+        *("bench.lanes", "--groups=3", "--messages=3", "--latency=0.05", "--seconds=1"),
+        *("--slow=0.5", "--rate=10", "--rounds=1"),
     )
-    for row in ("64 lanes", "RELAY_LANES=1", "beside a group that takes 0.5 s  p99"):
+    for row in ("RELAY_LANES=64", "RELAY_LANES=1", "beside a call that takes 0.5 s  p99"):
         assert_figures(report, row, 3)
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import figures
+from bench import command, figures
 from bench.chaos import house, table
 from bench.chaos.faults import FAULTS, QUIET, Fault, Scene
 from bench.chaos.house import House
@@ -53,7 +53,7 @@ class Options(argparse.Namespace):
 def options() -> Options:
     """Read the command line."""
     names = [fault.name for fault in FAULTS]
-    parser = argparse.ArgumentParser(prog="python -m bench.chaos", description=(__doc__ or "").split("\n")[0])
+    parser = command.parser("bench.chaos", __doc__)
     parser.add_argument("--only", action="append", choices=names, default=[], help="this fault; repeatable")
     parser.add_argument("--scale", choices=("full", "small"), default="full", help="%(default)s")
     parser.add_argument("--rate", type=float, default=9, help="messages a second each way (%(default)s)")
