@@ -48,6 +48,35 @@ async def test_the_web_process_restarts_while_both_write(shop: Shop) -> None:
         await writer.tab.leave()
 
 
+async def test_the_web_process_is_killed_while_both_write(shop: Shop) -> None:
+    """What it had acknowledged is there, what it had not is repeated; Telegram repeats the answers."""
+    async with shop.visitor() as first:
+        writer = Writer(first)
+        await writer.write("hello")
+        await first.expect("relayed", seq=1)
+        topic = await shop.topic_of(first)
+        writing = asyncio.create_task(writer.write(*WORDS))
+        answers = [f"answer {number}" for number in range(10)]
+        for answer in answers[:5]:
+            await shop.operators.write(topic, answer)
+        await first.expect("relayed")
+        await shop.house.kill_web()
+        for answer in answers[5:]:
+            await shop.operators.write(topic, answer)
+        await shop.house.start_web()
+        await writing
+        await writer.write("goodbye")  # on a quick machine the others were said before the kill
+        assert 1006 in writer.codes
+        assert await _arrived(shop, first.conversation, 32) == topic
+        said = _said(await shop.operators.texts(topic))
+        assert [text for text in said if text not in answers] == ["hello", *WORDS, "goodbye"]
+        await writer.tab.expect("message", text=answers[-1])
+        transcript = writer.tab.transcript
+        assert [text for text in transcript if text in answers] == answers
+        assert [text for text in transcript if text not in answers] == ["hello", *WORDS, "goodbye"]
+        await writer.tab.leave()
+
+
 async def test_a_worker_restarts_while_the_visitor_writes(shop: Shop) -> None:
     async with shop.visitor() as visitor:
         writer = Writer(visitor)
@@ -89,6 +118,28 @@ async def test_a_worker_is_killed_in_the_middle_of_its_calls(house: House, shop:
         assert visitor.transcript == ["hello", *WORDS[:10]]
         topic = await _arrived(other, stranger.conversation, 2)
         assert _said(await other.operators.texts(topic)) == ["first", "second"]
+
+
+async def test_a_worker_that_was_frozen_says_nothing_twice(shop: Shop) -> None:
+    """Another one has its lane by then: the answer that it finds when it wakes changes nothing any more."""
+    house, hold = shop.house, shop.house.telegram.holding
+    async with (
+        house.another_worker() as other,
+        shop.visitor() as visitor,
+        hold("sendMessage", chat=shop.operators.chat, answered=True) as call,
+    ):
+        with house.worker.frozen():  # so that the other one speaks
+            await visitor.say("one")
+            await visitor.say("two")
+            await call.arrived.wait()
+        with other.frozen():
+            call.release()
+            await house.let_leases_pass()
+            await visitor.expect("relayed", seq=2)
+        await visitor.say("three")
+        await visitor.expect("relayed", seq=3)
+        assert _said(await shop.operators.texts(await shop.topic_of(visitor))) == ["one", "two", "three"]
+        other.check()
 
 
 @pytest.mark.long
