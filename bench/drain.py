@@ -30,7 +30,8 @@ from bench.load import Side
 from bench.stand import TOKEN, NotReadyError, Stand, free_port, process, ready, stand
 from topicwire import wiring
 from topicwire.sandbox.calls import Call
-from topicwire.sandbox.flood import PROFILES, Meter, Pace, Rate, Window
+from topicwire.sandbox.flood import PROFILES
+from topicwire.sandbox.meters import Meter, Pace, Rate, Window
 from topicwire.sandbox.server import SANDBOX_CHAT_ID, Sandbox, SandboxConfig, SandboxServer
 
 AIM = 1.2  # times the optimum

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from topicwire.sandbox.faults import Fault
-from topicwire.sandbox.flood import Rate, Window
+from topicwire.sandbox.meters import Rate, Window
 from topicwire.sandbox.server import Sandbox, SandboxConfig, SandboxServer
 
 BOT_ID = 4200

@@ -51,18 +51,41 @@ async def test_the_window_empties_and_fills(telegram: Telegram, page: Page) -> N
     await telegram.topic("Anna")
     await open_drawer(page, telegram)
     budget = page.locator(".budget")
-    await expect(budget).to_contain_text("19 of 20 calls left")
+    await expect(budget).to_contain_text("19 of 20 left")
     await expect(budget).to_contain_text("next free in 60 s")
     await page.get_by_role("button", name="+10 s", exact=True).click()
     await expect(budget).to_contain_text("next free in 50 s")
     for n in range(19):
         await telegram.say(str(n))
-    await expect(budget).to_contain_text("0 of 20 calls left")
+    await expect(budget).to_contain_text("0 of 20 left")
     assert (await telegram.refused("sendMessage", text="too many"))[0] == 429
     await expect(budget).to_contain_text("refused for 50 s")
     await page.get_by_role("button", name="+60 s").click()
-    await expect(budget).to_contain_text("20 of 20 calls left")
+    await expect(budget).to_contain_text("20 of 20 left")
     await telegram.say("again")
+
+
+async def test_it_says_whose_limit_is_lifted(sandbox: Running, page: Page) -> None:
+    async with sandbox(group_rate="off") as telegram:
+        await open_drawer(page, telegram)
+        await expect(page.locator(".budget")).to_contain_text("Calls into this group")
+        await expect(page.locator(".budget")).to_contain_text("No limit")
+
+
+async def test_the_groups_name_keeps_its_place_beside_the_drawer(telegram: Telegram, page: Page) -> None:
+    thread = await telegram.topic("Anna")
+    await telegram.act("title", title="Tidewater Pottery help")
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    await open_drawer(page, telegram)
+    await page.locator(f"[data-topic='{thread}']").click()
+    await page.reload()
+    button = page.get_by_role("button", name="Bot API calls and faults")
+    await expect(button).to_have_attribute("aria-pressed", "true")
+    name = page.locator(".group-name strong")
+    await expect(name).to_have_text("Tidewater Pottery help")
+    assert await name.evaluate("element => element.scrollWidth <= element.clientWidth")
+    await button.click()
+    await expect(page.get_by_role("complementary", name="Bot API calls and faults")).to_be_hidden()
 
 
 async def test_faults_count_down(telegram: Telegram, page: Page) -> None:

@@ -75,6 +75,19 @@ async def test_a_long_press_answers(telegram: Telegram, phone: Page) -> None:
     assert (said["text"], said["reply_to_message"]["message_id"]) == ("Until six", question["message_id"])
 
 
+async def test_calls_can_be_seen_inside_a_topic(telegram: Telegram, phone: Page) -> None:
+    thread = await telegram.topic("Anna")
+    await phone.goto(f"{telegram.console}/#{telegram.chat}/{thread}")
+    await expect(phone.get_by_role("heading", name="Anna")).to_be_visible()
+    opener = phone.get_by_role("button", name="Bot API calls and faults")
+    await opener.tap()
+    await expect(phone.locator(".call", has_text="createForumTopic")).to_be_in_viewport()
+    await phone.get_by_role("button", name="Close the drawer").press("Enter")
+    await expect(phone.get_by_role("heading", name="Anna")).to_be_in_viewport()
+    await expect(opener).to_be_focused()
+    assert await phone.evaluate("document.documentElement.scrollWidth") == 390
+
+
 async def test_the_panels_cover_and_close(telegram: Telegram, phone: Page) -> None:
     thread = await telegram.topic("Anna")
     await phone.goto(f"{telegram.console}/")

@@ -17,10 +17,9 @@ from topicwire.sandbox.flood import (
     Cost,
     Limits,
     Profile,
-    Rate,
     RefusedFloodError,
-    parse_rate,
 )
+from topicwire.sandbox.meters import Rate, parse_rate
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Running, Telegram
@@ -125,6 +124,51 @@ def test_groups_have_windows_of_their_own_and_share_the_bots() -> None:
     window = limits("20/60", "3/1")
     assert [asked(window, Cost.MESSAGE, -chat, 0.0)[1] for chat in (1, 2, 3, 4)] == [0, 0, 0, 1]
     assert window.left(-5, 0.0) == 20
+
+
+def test_what_its_group_holds_back_takes_nothing_of_the_bots_window() -> None:
+    window = limits("1/5", "2/60")
+    window.admit(Cost.MESSAGE, -1, 0.0)
+    held = window.admit(Cost.MESSAGE, -1, 0.0)
+    assert held.at == 5.0
+    assert asked(window, Cost.MESSAGE, -2, 1.0) == (WAIT, 0)  # the second of two
+    with pytest.raises(RefusedFloodError) as refused:  # it comes third
+        window.go_on(held, 5.0)
+    assert refused.value.seconds == 55
+    assert window.left(-1, 5.0) == 1  # it has given its place back
+
+
+def test_a_call_waits_for_its_group_and_then_for_the_bot() -> None:
+    window = limits("1/3", "1/2")
+    window.admit(Cost.MESSAGE, -1, 0.0)
+    first = window.admit(Cost.MESSAGE, -1, 0.0)
+    assert asked(window, Cost.MESSAGE, -2, 2.0) == (WAIT, 0)
+    behind = window.admit(Cost.MESSAGE, -1, 2.5)
+    assert (first.at, behind.at) == (3.0, 6.5)
+    assert window.go_on(first, 3.0) == 1.0
+    assert window.go_on(first, 4.0) == 0.0
+    assert window.go_on(behind, 6.5) == 1.0  # its group has it wait for whom it waits for
+    assert window.go_on(behind, 7.5) == 0.0
+
+
+def test_of_several_waits_the_last_is_told() -> None:
+    window = limits("1/7", "1/4")
+    window.admit(Cost.MESSAGE, -1, 0.0)
+    held = window.admit(Cost.MESSAGE, -1, 0.0)
+    window.admit(Cost.MESSAGE, -2, 5.0)
+    with pytest.raises(RefusedFloodError) as refused:
+        window.go_on(held, 7.0)
+    assert refused.value.seconds == 2
+    assert asked(window, Cost.MESSAGE, -3, 7.0) == (WAIT, 2)  # no more than it waits itself
+
+
+def test_who_waits_for_the_bots_window_holds_up_nobody_it_has_room_for() -> None:
+    window = limits("off", "2/1")
+    for _ in range(2):
+        window.admit(Cost.MESSAGE, GROUP, 0.0)
+    assert window.admit(Cost.MESSAGE, GROUP, 0.75).at == 1.75  # there is room sooner, but waits are whole
+    assert asked(window, Cost.MESSAGE, GROUP, 1.0) == (WAIT, 0)
+    assert asked(window, Cost.MESSAGE, GROUP, 1.25) == (WAIT, 1)  # one more, and it would wait longer
 
 
 def test_typing_is_limited_apart() -> None:
@@ -263,6 +307,101 @@ def test_never_more_than_the_rate_goes_out_in_any_window(gaps: list[float]) -> N
         assert sum(start <= each < start + 20 - 1e-6 for each in gone) <= 5
 
 
+@dataclass
+class Crowd:
+    """Several groups of one bot: who asked, who went when, who was refused."""
+
+    limits: Limits
+    now: float = 1000.0
+    held: dict[int, Admission] = field(default_factory=dict)  # by the number of the call
+    gone: list[tuple[float, int, int, int]] = field(default_factory=list)  # when, which group, call, places
+    refused: set[int] = field(default_factory=set)
+
+    def ask(self, number: int, chat: int, cost: Cost, places: int) -> None:
+        idle = not any(call.chat_id == chat for call in self.held.values())
+        room = idle and self._room(chat, places)
+        try:
+            call = self.limits.admit(cost, chat, self.now, places)
+        except RefusedFloodError:
+            self.refused.add(number)
+            return
+        assert call.wait == 0 or not room
+        if call.at > self.now:
+            self.held[number] = call
+            call.on_refused = lambda _: self._forget(number)
+        else:
+            self.gone.append((self.now, chat, number, places))
+
+    def until(self, now: float) -> None:
+        """Lets go on who is held, in the order of the clock."""
+        while due := [(call.at, number) for number, call in self.held.items() if call.at <= now]:
+            at, number = min(due)
+            call = self.held[number]
+            try:
+                if not self.limits.go_on(call, at):
+                    del self.held[number]
+                    self.gone.append((at, call.chat_id, number, call.places))
+            except RefusedFloodError:
+                self._forget(number)
+        self.now = now
+
+    def most_in(self, rate: Rate, chat: int | None = None) -> int:
+        went = [(at, places) for at, where, _, places in self.gone if chat in (None, where)]
+        return max(
+            sum(places for at, places in went if start <= at < start + rate.seconds) for start, _ in went
+        )
+
+    def _forget(self, number: int) -> None:
+        del self.held[number]
+        self.refused.add(number)
+
+    def _room(self, chat: int, places: int) -> bool:
+        group, bot = self.limits.group, self.limits.bot
+        assert group
+        assert bot
+        waiting = sum(call.places for call in self.held.values() if call.is_counted)
+        return (
+            self._recent(group, chat) + places <= group.calls
+            and self._recent(bot) + waiting + places <= bot.calls
+        )
+
+    def _recent(self, rate: Rate, chat: int | None = None) -> int:
+        since = self.now - rate.seconds
+        return sum(places for at, where, _, places in self.gone if at > since and chat in (None, where))
+
+
+CROWDED = st.tuples(st.integers(0, 12), st.sampled_from([-1, -2, -3]), st.integers(1, 2), COSTS)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    group=st.builds(Rate, st.integers(2, 5), st.integers(1, 12)),
+    bot=st.builds(Rate, st.integers(2, 6), st.integers(1, 6)),
+    absorbed=st.sampled_from([8, 10_000]),
+    steps=st.lists(CROWDED, min_size=1, max_size=60),
+)
+def test_groups_share_the_bots_window_fairly(
+    group: Rate, bot: Rate, absorbed: int, steps: list[tuple[int, int, int, Cost]]
+) -> None:
+    crowd = Crowd(Limits(group, bot, Profile(absorbed=absorbed)))
+    for number, (quarters, chat, places, cost) in enumerate(steps):
+        crowd.until(crowd.now + quarters / 4)
+        crowd.ask(number, chat, cost, places)
+    asked_until = crowd.now
+    crowd.until(asked_until + 10_000)
+
+    assert not crowd.held
+    assert sorted([number for _, _, number, _ in crowd.gone] + [*crowd.refused]) == [*range(len(steps))]
+    if absorbed > 8:
+        assert not crowd.refused
+    assert max(at for at, *_ in crowd.gone) <= asked_until + absorbed
+    assert crowd.most_in(bot) <= bot.calls
+    for chat in {chat for _, chat, _, _ in crowd.gone}:
+        assert crowd.most_in(group, chat) <= group.calls
+        went = [number for _, where, number, _ in crowd.gone if where == chat]
+        assert went == sorted(went)
+
+
 async def test_sends_edits_topics_and_pins_share_twenty_a_minute(strict: Telegram) -> None:
     thread = await strict.topic()
     said = await strict.say("hello", message_thread_id=thread)
@@ -318,6 +457,23 @@ async def test_another_group_is_not_held_up(strict: Telegram) -> None:
         await strict.say(f"message {n}")
     assert (await strict.refused("sendMessage", text="x"))[0] == 429
     await other.say("x")
+
+
+async def test_a_group_that_waits_holds_up_no_other(sandbox: Running) -> None:
+    async with sandbox(group_rate="2/6", bot_rate="2/2") as telegram:
+        other = await telegram.group()
+        await telegram.say("a")
+        await telegram.say("b")
+        waiting = asyncio.create_task(telegram.say("c"))
+        await telegram.asleep(6)
+        telegram.clock.advance(5)
+        await other.say("x")
+        await other.say("y")
+        telegram.clock.advance(1)
+        await telegram.asleep(1)  # now it waits for the bot
+        assert not waiting.done()
+        telegram.clock.advance(1)
+        assert (await waiting)["date"] == int(telegram.clock.now())
 
 
 async def test_typing_and_reading_cost_nothing_of_it(strict: Telegram) -> None:

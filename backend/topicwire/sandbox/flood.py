@@ -6,18 +6,17 @@ core.telegram.org/api/bots/ai). Open code: waits up to 8 s (typing 2 s) are slep
 so that they show as latency; a longer one is told to the caller, and to every call of the same kind
 that queues behind it (tdlib, `NetQueryDelayer.cpp`, `SequenceDispatcher.cpp`). Observed: calling during
 an announced wait prolongs it.
+
+A call goes through its chat's limits first and through the bot's after that, as a server that sleeps and
+asks again does: while its chat holds it, it takes nothing of what other chats share with it.
 """
 
 import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-LONGEST_PUNISHMENT = 3600
-IMPATIENCE = 1.5
-# Calls that come this soon behind a refusal were queued behind the refused one, not impatient.
-QUEUED_SECONDS = 0.05
+from topicwire.sandbox.meters import CommonWindow, Meter, Pace, Rate, Window
 
 
 class Cost(Enum):
@@ -32,25 +31,6 @@ class Cost(Enum):
 
 # Calls of one line and chat queue behind each other inside the server (tdlib, `MessagesManager.cpp`).
 _LINES = {Cost.MESSAGE: "send", Cost.EDIT: "change", Cost.TOPIC: "change", Cost.TYPING: "typing"}
-
-
-@dataclass(frozen=True)
-class Rate:
-    """At most `calls` in any `seconds`."""
-
-    calls: int
-    seconds: float
-
-
-def parse_rate(text: str) -> Rate | None:
-    """`"20/60"` is twenty calls in any sixty seconds; `"off"` is None. ValueError for anything else."""
-    if text == "off":
-        return None
-    calls, _, seconds = text.partition("/")
-    rate = Rate(int(calls), float(seconds))
-    if rate.calls < 1 or rate.seconds <= 0:
-        raise ValueError(f"a rate is calls/seconds, both above zero: {text!r}")
-    return rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,103 +59,17 @@ class RefusedFloodError(Exception):
         self.seconds = seconds
 
 
-class Meter:
-    """Places taken, some of them by calls that are still held; and the wait that was announced."""
-
-    def __init__(self, rate: Rate) -> None:
-        self.rate = rate
-        self._taken: deque[float] = deque()  # ascending
-        self._announced_at = -math.inf
-        self._free_at = -math.inf
-
-    def opens(self, now: float, places: int) -> float:
-        """Seconds until so many more places are free, behind every call that is held already."""
-        raise NotImplementedError
-
-    def take(self, at: float, places: int) -> None:
-        """Takes places at a time that is not before any taken so far."""
-        self._taken.extend([at] * places)
-
-    def give_back(self, at: float, places: int) -> None:
-        """Frees places that a held call had taken."""
-        for _ in range(places):
-            self._taken.remove(at)
-
-    def announce(self, now: float, seconds: int) -> None:
-        """Keeps a wait that was told to a caller."""
-        self._announced_at, self._free_at = now, now + seconds
-
-    def told(self, now: float, *, punished: bool) -> int:
-        """What is left of an announced wait, 0 if it is over; impatience makes it longer."""
-        left = self._free_at - now
-        if left <= 0:
-            return 0
-        if punished and now - self._announced_at > QUEUED_SECONDS:
-            longer = min(math.ceil(left * IMPATIENCE), LONGEST_PUNISHMENT)
-            self._free_at = now + max(longer, left)
-        return math.ceil(self._free_at - now)
-
-    def announced(self, now: float) -> float | None:
-        """When an announced wait is over; None if none is left."""
-        return self._free_at if self._free_at > now else None
-
-    def _behind(self, now: float) -> float:
-        return max(self._taken[-1], now) if self._taken else now
-
-
-class Window(Meter):
-    """A sliding window: a place taken is free again `rate.seconds` later."""
-
-    def left(self, now: float) -> int:
-        """Places free at this moment."""
-        self._forget(now)
-        return self.rate.calls - len(self._taken)
-
-    def frees(self, now: float) -> list[float]:
-        """When each place that is taken is free again, soonest first."""
-        self._forget(now)
-        return [taken + self.rate.seconds for taken in self._taken]
-
-    def opens(self, now: float, places: int) -> float:
-        self._forget(now)
-        needed = min(places, self.rate.calls)  # what can never fit would wait for ever
-        behind = len(self._taken) + needed - self.rate.calls
-        frees = self._taken[behind - 1] + self.rate.seconds if behind > 0 else now
-        return max(frees, self._behind(now)) - now
-
-    def _forget(self, now: float) -> None:
-        while self._taken and self._taken[0] + self.rate.seconds <= now:
-            self._taken.popleft()
-
-
-class Pace(Meter):
-    """One place each `rate.seconds`, and `rate.calls` at once after a rest."""
-
-    def opens(self, now: float, places: int) -> float:
-        due = self._due(now)
-        needed = min(places, self.rate.calls)
-        return max(due + (needed - self.rate.calls) * self.rate.seconds, self._behind(now)) - now
-
-    def _due(self, now: float) -> float:
-        """When everything taken so far would have gone out at the even pace."""
-        due = -math.inf
-        for taken in self._taken:
-            due = max(due, taken) + self.rate.seconds
-        if due <= now:
-            self._taken.clear()
-        return due
-
-
 @dataclass(eq=False)
 class Admission:
-    """A call that may go on after `wait` seconds, unless `on_refused` is called before that."""
+    """A call that is held for `wait` seconds, as far as is known, unless `on_refused` is called earlier."""
 
     wait: int
     cost: Cost = Cost.FREE
     chat_id: int = 0
     at: float = 0
     places: int = 1
-    meters: list[Meter] = field(default_factory=list)
+    meters: list[Meter] = field(default_factory=list)  # of its chat
+    is_counted: bool = False  # in the bot's window, from `at` on
     on_refused: Callable[[int], None] | None = None
 
 
@@ -190,47 +84,57 @@ class Limits:
     group: Rate | None
     bot: Rate | None
     profile: Profile = PROFILES["standard"]
-    _all: list[Window] = field(init=False, default_factory=list)
+    _all: list[CommonWindow] = field(init=False, default_factory=list)
     _groups: dict[int, list[Window]] = field(init=False, default_factory=dict)
     _edits: dict[int, list[Window]] = field(init=False, default_factory=dict)
     _paces: dict[int, list[Pace]] = field(init=False, default_factory=dict)
     _typing: dict[int, list[Window]] = field(init=False, default_factory=dict)
-    _held: list[Admission] = field(init=False, default_factory=list)
+    _held: list[Admission] = field(init=False, default_factory=list)  # as they came
 
     def __post_init__(self) -> None:
-        self._all = [Window(self.bot)] if self.bot else []
+        self._all = [CommonWindow(self.bot)] if self.bot else []
 
     def admit(self, cost: Cost, chat_id: int, now: float, places: int = 1) -> Admission:
         """Takes the call's places, now or a few seconds ahead. RefusedFloodError if that is too far ahead.
 
-        A call that has to wait is held until `settle`.
+        A call that has to wait is held until `go_on` or `settle`.
         """
         meters = self._meters(cost, chat_id)
-        if not meters:
+        every = [*meters, *self._common(cost)]
+        if not every:
             return AT_ONCE
-        told = max(meter.told(now, punished=self.profile.punished) for meter in meters)
+        told = max(meter.told(now, punished=self.profile.punished) for meter in every)
         if told:
             raise RefusedFloodError(told)
-        waits = [math.ceil(meter.opens(now, places)) for meter in meters]
-        wait, absorbed = max(waits), self._absorbed(cost)
+        wait, absorbed = max((_wait(meter, now, places) for meter in meters), default=0), self._absorbed(cost)
         if wait > absorbed:
-            for meter, needed in zip(meters, waits, strict=True):
-                if needed > absorbed:
+            for meter in meters:
+                if _wait(meter, now, places) > absorbed:
                     meter.announce(now, wait)
             self._infect(cost, chat_id, wait)
             raise RefusedFloodError(wait)
         for meter in meters:
             meter.take(now + wait, places)
-        if not wait:
-            return AT_ONCE
-        admission = Admission(wait, cost, chat_id, now + wait, places, meters)
-        self._held.append(admission)
-        return admission
+        call = Admission(wait, cost, chat_id, now + wait, places, meters)
+        self._held.append(call)
+        self.go_on(call, now)
+        return call
 
-    def settle(self, admission: Admission) -> None:
+    def go_on(self, call: Admission, now: float) -> float:
+        """Seconds for which a held call has to wait still; 0: it goes on, and is held no longer.
+
+        RefusedFloodError if its turn in its chat has come and all in all it would wait too long.
+        """
+        if not call.is_counted and call.at <= now:
+            self._count(call, now)
+        if call.at <= now:
+            self.settle(call)
+        return max(0.0, call.at - now)
+
+    def settle(self, call: Admission) -> None:
         """The call is no longer held: it went on, or was refused after all."""
-        if admission in self._held:
-            self._held.remove(admission)
+        if call in self._held:
+            self._held.remove(call)
 
     def left(self, chat_id: int, now: float) -> int | None:
         """Calls that the group still takes at this moment; None where the limit is lifted."""
@@ -247,15 +151,59 @@ class Limits:
     def _absorbed(self, cost: Cost) -> int:
         return self.profile.typing_absorbed if cost is Cost.TYPING else self.profile.absorbed
 
+    def _count(self, call: Admission, now: float) -> None:
+        """Takes places in the bot's window for a call that its chat has let through.
+
+        Telegram's server adds up what a call has waited, but tells the caller the last wait only.
+        """
+        for window in self._common(call.cost):
+            told, absorbed = window.told(now, punished=False), self._absorbed(call.cost)
+            wait = told or _wait(window, now, call.places)
+            if told or call.wait + wait > absorbed:
+                if not told and wait > absorbed:
+                    window.announce(now, wait)
+                self._withdraw(call)
+                self._infect(call.cost, call.chat_id, wait)
+                raise RefusedFloodError(wait)
+            if wait:
+                self._delay(call, now + wait - call.at, wait)
+            window.take(call.at, call.places)
+        call.is_counted = True
+
+    def _delay(self, call: Admission, later: float, wait: int) -> None:
+        """Puts off the call and, so that none overtakes another, whatever is held behind it by its chat."""
+        for each in [call, *self._behind(call)]:
+            if each.wait + wait > self._absorbed(each.cost):
+                self._refuse(each, wait)
+                continue
+            for meter in each.meters:
+                meter.give_back(each.at, each.places)
+                meter.take(each.at + later, each.places)
+            each.at, each.wait = each.at + later, each.wait + wait
+
+    def _behind(self, call: Admission) -> list[Admission]:
+        after = self._held[self._held.index(call) + 1 :]
+        return [each for each in after if not each.is_counted and set(each.meters) & set(call.meters)]
+
     def _infect(self, cost: Cost, chat_id: int, wait: int) -> None:
         """Refuses every held call that queues in the same line of that chat."""
         line = (_LINES[cost], chat_id)
         for held in [each for each in self._held if (_LINES[each.cost], each.chat_id) == line]:
-            self.settle(held)
-            for meter in held.meters:
-                meter.give_back(held.at, held.places)
-            if held.on_refused is not None:
-                held.on_refused(wait)
+            self._refuse(held, wait)
+
+    def _refuse(self, held: Admission, wait: int) -> None:
+        self._withdraw(held)
+        if held.on_refused is not None:
+            held.on_refused(wait)
+
+    def _withdraw(self, call: Admission) -> None:
+        """Makes the call one that never was."""
+        self.settle(call)
+        for meter in [*call.meters, *(self._common(call.cost) if call.is_counted else [])]:
+            meter.give_back(call.at, call.places)
+
+    def _common(self, cost: Cost) -> list[CommonWindow]:
+        return [] if cost in (Cost.FREE, Cost.TYPING) else self._all
 
     def _meters(self, cost: Cost, chat_id: int) -> list[Meter]:
         if cost is Cost.FREE:
@@ -266,7 +214,7 @@ class Limits:
             windows = self._edits.setdefault(chat_id, [Window(self.profile.edits)])
         else:
             windows = self._group(chat_id)
-        return [*windows, *self._pace(chat_id), *self._all]
+        return [*windows, *self._pace(chat_id)]
 
     def _group(self, chat_id: int) -> list[Window]:
         if self.group is None or chat_id > 0:  # a positive id is a private chat
@@ -277,3 +225,8 @@ class Limits:
         if self.profile.chat is None:
             return []
         return self._paces.setdefault(chat_id, [Pace(self.profile.chat)])
+
+
+def _wait(meter: Meter, now: float, places: int) -> int:
+    """Telegram's waits are whole seconds."""
+    return math.ceil(meter.opens(now, places))

@@ -18,7 +18,7 @@ from topicwire.sandbox.arguments import Arguments, to_integer
 from topicwire.sandbox.backend import Backend
 from topicwire.sandbox.clock import Clock
 from topicwire.sandbox.files import Files
-from topicwire.sandbox.flood import Admission, Cost, RefusedFloodError
+from topicwire.sandbox.flood import Admission, Cost, Limits, RefusedFloodError
 from topicwire.sandbox.html_mode import parse_html
 from topicwire.sandbox.markdown_mode import parse_markdown, parse_markdown_v2
 from topicwire.sandbox.text import RAW_LIMIT_BYTES, Entity, check_utf8, parse_entities
@@ -272,26 +272,33 @@ class Query:
 
     async def _pass_flood(self, cost: Cost, chat_id: int, places: int) -> None:
         """Returns once the call has its places, after a wait if it is a short one."""
+        limits = self.account.limits
         try:
-            admission = self.account.limits.admit(cost, chat_id, self.clock.now(), places)
+            call = limits.admit(cost, chat_id, self.clock.now(), places)
+            if call.wait:
+                await self._hold(limits, call)
         except RefusedFloodError as refused:
             raise too_many_requests(refused.seconds) from None
-        if admission.wait:
-            await self._hold(admission)
 
-    async def _hold(self, admission: Admission) -> None:
+    async def _hold(self, limits: Limits, call: Admission) -> None:
         # Telegram sleeps inside for short waits: what the caller sees is latency.
-        waiting = asyncio.ensure_future(self.clock.sleep(admission.wait))
         refusal: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        admission.on_refused = refusal.set_result
+        call.on_refused = refusal.set_result
+        try:
+            while left := limits.go_on(call, self.clock.now()):
+                await self._sleep(left, refusal)
+        finally:
+            limits.settle(call)
+
+    async def _sleep(self, seconds: float, refusal: asyncio.Future[int]) -> None:
+        waiting = asyncio.ensure_future(self.clock.sleep(seconds))
         try:
             futures: set[asyncio.Future[Any]] = {waiting, refusal}
             await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self.account.limits.settle(admission)
             waiting.cancel()
         if refusal.done():
-            raise too_many_requests(refusal.result())
+            raise RefusedFloodError(refusal.result())
 
 
 def _why_unreachable(person: Person, bot_id: int) -> str:

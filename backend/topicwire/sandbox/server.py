@@ -28,9 +28,10 @@ from topicwire.sandbox.connection import SandboxProtocol
 from topicwire.sandbox.control import Control
 from topicwire.sandbox.faults import Faults
 from topicwire.sandbox.files import Files
-from topicwire.sandbox.flood import PROFILES, Limits, parse_rate
+from topicwire.sandbox.flood import PROFILES, Limits
 from topicwire.sandbox.hosts import LoopbackOnly, guard, is_loopback
 from topicwire.sandbox.live import Live
+from topicwire.sandbox.meters import parse_rate
 from topicwire.sandbox.operators import Operators
 from topicwire.sandbox.pages import page_routes
 from topicwire.sandbox.query import Query

@@ -6,14 +6,16 @@ export class Budget {
   #cells = [];
 
   constructor() {
+    this.whose = h("small");
     this.words = h("strong");
     this.next = h("small");
     this.cells = h("div.cells", { role: "img" });
-    this.element = h("div.budget", {}, h("div.budget-line", {}, this.words, this.next), this.cells);
+    this.element = h("div.budget", {}, this.whose, h("div.budget-line", {}, this.words, this.next), this.cells);
   }
 
-  /** `budget` is `{ calls, seconds, frees, until? }` or nothing where there is no limit. */
-  update(budget, now) {
+  /** `budget` is `{ calls, seconds, frees, until? }` or nothing where there is no limit; `bot` is named if there are several. */
+  update(budget, now, bot) {
+    this.whose.textContent = bot ? `Calls into this group by @${bot}` : "Calls into this group";
     this.cells.hidden = !budget;
     if (!budget) {
       this.words.textContent = "No limit";
@@ -22,7 +24,7 @@ export class Budget {
     }
     const taken = budget.frees.filter((at) => at > now);
     const left = Math.max(budget.calls - taken.length, 0);
-    this.words.textContent = `${left} of ${budget.calls} calls left`;
+    this.words.textContent = `${left} of ${budget.calls} left`;
     this.next.textContent = this.#next(budget, taken, now);
     this.element.classList.toggle("refusing", budget.until > now);
     this.cells.setAttribute("aria-label", `${left} of ${budget.calls} calls left in ${budget.seconds} seconds`);

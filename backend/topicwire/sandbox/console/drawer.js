@@ -58,12 +58,9 @@ export class Drawer {
   }
 
   #budget(role, isNamed, now) {
-    const known = this.#budgets.get(role.id) ?? { budget: new Budget(), name: h("small.budget-bot") };
-    this.#budgets.set(role.id, known);
-    known.element ??= h("div", {}, known.name, known.budget.element);
-    known.name.hidden = !isNamed;
-    known.name.textContent = `@${this.#store.people.get(role.id)?.username}`;
-    known.budget.update(role.budget, now);
-    return known.element;
+    const budget = this.#budgets.get(role.id) ?? new Budget();
+    this.#budgets.set(role.id, budget);
+    budget.update(role.budget, now, isNamed ? this.#store.people.get(role.id)?.username : null);
+    return budget.element;
   }
 }

@@ -4,6 +4,7 @@ import { bubble, dayPill, servicePill } from "./bubbles.js";
 import { h, icon, iconButton, place } from "./dom.js";
 import { topicIcon } from "./figures.js";
 import { Nothing } from "./nothing.js";
+import { panelButtons } from "./panels.js";
 import { PinnedBar } from "./pins.js";
 import { count, isSameDay, isService } from "./words.js";
 
@@ -36,7 +37,7 @@ export class Thread {
     this.element = h(
       "main.thread",
       { ondragover: (event) => event.preventDefault(), ondrop: (event) => this.#onDrop(event) },
-      h("header.bar", {}, iconButton("back", "Back to topics", () => acts.back(), ".back"), this.head, this.menuButton),
+      h("header.bar", {}, iconButton("back", "Back to topics", () => acts.back(), ".back"), this.head, panelButtons(acts), this.menuButton),
       this.pins.element,
       h("div.body", {}, this.scroller, this.jumpButton, this.nothing.element),
       composer.element,

@@ -2,6 +2,7 @@
 
 import { h, icon, iconButton, place } from "./dom.js";
 import { firstCharacter, topicIcon } from "./figures.js";
+import { panelButtons } from "./panels.js";
 import { onMenu } from "./press.js";
 import { keyOf } from "./store.js";
 import { count, listDate, serviceText, summary } from "./words.js";
@@ -38,11 +39,11 @@ export class TopicList {
     this.element = h(
       "aside.sidebar",
       {},
-      h("header.bar", {}, this.title, panelButton("pulse", "Bot API calls and faults", "calls", acts), panelButton("info", "Group, people and bots", "group", acts), (this.newButton = iconButton("pencil", "New topic", () => acts.newTopic()))),
+      h("header.bar", {}, this.title, panelButtons(acts), (this.newButton = iconButton("pencil", "New topic", () => acts.newTopic()))),
       h("label.search", {}, icon("search"), this.filter),
       this.link,
       this.list,
-      h("footer.sandbox-note", { title: "Messages stay on this machine. No real Telegram is involved." }, h("b", {}, "Sandbox"), " This is not Telegram. Nothing leaves this machine."),
+      h("footer.sandbox-note", { title: "Messages stay on this machine. No real Telegram is involved." }, h("b", {}, "Sandbox"), " Not Telegram: all stays on this machine."),
     );
   }
 
@@ -181,13 +182,6 @@ export class TopicList {
     (index < 0 ? this.filter : rows[index])?.focus();
     event.preventDefault();
   }
-}
-
-function panelButton(name, label, panel, acts) {
-  const button = iconButton(name, label, () => acts.panel(panel));
-  button.setAttribute("data-panel", panel);
-  button.setAttribute("aria-pressed", "false");
-  return button;
 }
 
 const short = (n) => (n > 999 ? "999+" : String(n));

@@ -1,6 +1,6 @@
 // Names, times and one-line summaries as people read them.
 
-const TIME = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
+const TIME = new Intl.DateTimeFormat([], { timeStyle: "short" });
 const WEEKDAY = new Intl.DateTimeFormat([], { weekday: "short" });
 const DAY = new Intl.DateTimeFormat([], { day: "numeric", month: "long" });
 const SHORT_DAY = new Intl.DateTimeFormat([], { day: "2-digit", month: "2-digit", year: "2-digit" });
