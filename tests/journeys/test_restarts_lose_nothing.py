@@ -1,10 +1,12 @@
 """Processes end, gently or not, while people write: every message arrives, in order."""
 
 import asyncio
+import contextlib
+import functools
 
 import pytest
 
-from tests.house import House, Shop, eventually
+from tests.house import House, Process, Shop, eventually
 from tests.journeys.visitor import Writer
 
 WORDS = [f"message {number:02}" for number in range(30)]
@@ -120,26 +122,39 @@ async def test_a_worker_is_killed_in_the_middle_of_its_calls(house: House, shop:
         assert _said(await other.operators.texts(topic)) == ["first", "second"]
 
 
-async def test_a_worker_that_was_frozen_says_nothing_twice(shop: Shop) -> None:
-    """Another one has its lane by then: the answer that it finds when it wakes changes nothing any more."""
-    house, hold = shop.house, shop.house.telegram.holding
-    async with (
-        house.another_worker() as other,
-        shop.visitor() as visitor,
-        hold("sendMessage", chat=shop.operators.chat, answered=True) as call,
-    ):
-        with house.worker.frozen():  # so that the other one speaks
-            await visitor.say("one")
-            await visitor.say("two")
-            await call.arrived.wait()
-        with other.frozen():
-            call.release()
+async def test_a_worker_that_was_frozen_changes_nothing_when_it_wakes(shop: Shop) -> None:
+    """Another one has its lane by then, and is in the middle of a call of its own."""
+    house, chat = shop.house, shop.operators.chat
+    hold = functools.partial(house.telegram.holding, "sendMessage", chat=chat, answered=True)
+    async with house.another_worker() as other, shop.visitor() as visitor:
+        lost = _lanes_lost(other)
+
+        async def came_too_late() -> bool:
+            return _lanes_lost(other) > lost
+
+        with contextlib.ExitStack() as asleep:
+            async with hold() as call:
+                with house.worker.frozen():  # so that the other one speaks
+                    await visitor.say("one")
+                    await visitor.say("two")
+                    await call.arrived.wait()
+                asleep.enter_context(other.frozen())
             await house.let_leases_pass()
             await visitor.expect("relayed", seq=2)
-        await visitor.say("three")
-        await visitor.expect("relayed", seq=3)
-        assert _said(await shop.operators.texts(await shop.topic_of(visitor))) == ["one", "two", "three"]
+            async with hold() as call:
+                await visitor.say("three")
+                await call.arrived.wait()
+                asleep.close()
+                await eventually(came_too_late, "what it was told came too late")
+                await visitor.say("four")
+        await visitor.expect("relayed", seq=4)
+        assert house.telegram.line.most[chat] == 1
+        assert _said(await shop.operators.texts(await shop.topic_of(visitor))) == visitor.transcript
         other.check()
+
+
+def _lanes_lost(process: Process) -> int:
+    return process.log.read_text().count("lane lost")
 
 
 @pytest.mark.long
