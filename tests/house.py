@@ -14,8 +14,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,6 +104,15 @@ class Process:
     async def stop(self) -> None:
         """Ask it to end, and wait until it has."""
         await self._end(signal.SIGTERM)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let it stand still inside the block, as a machine does that has no memory left."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     async def _end(self, number: signal.Signals) -> None:
         if self.alive:
@@ -244,7 +253,7 @@ class House:
 
     async def restart_worker(self) -> None:
         """SIGTERM the first worker, and start another."""
-        await self._forget(self._first("worker"))
+        await self._forget(self.worker)
         await self.replace_worker()
 
     async def replace_worker(self) -> None:
@@ -255,9 +264,16 @@ class House:
 
     async def kill_worker(self) -> None:
         """End the first worker as a power cut would."""
-        process = self._first("worker")
-        await process.kill()
-        self.processes.remove(process)
+        await self._kill(self.worker)
+
+    async def kill_web(self) -> None:
+        """End the first web process as a power cut would."""
+        await self._kill(self._first("web"))
+
+    @property
+    def worker(self) -> Process:
+        """The first worker."""
+        return self._first("worker")
 
     async def let_leases_pass(self) -> None:
         """Put the clock forward for the leases that a killed worker leaves behind."""
@@ -306,6 +322,10 @@ class House:
         process = Process(command, {**self.environment, **environment}, log)
         self.processes.append(process)
         return process
+
+    async def _kill(self, process: Process) -> None:
+        await process.kill()
+        self.processes.remove(process)
 
     async def _forget(self, process: Process) -> None:
         await process.stop()

@@ -77,6 +77,10 @@ class Operators:
         """Turn topics on or off."""
         await self._act("forum", on=on)
 
+    async def destroy(self) -> None:
+        """Delete the group for everybody."""
+        await self._act("destroy")
+
     # What they see
 
     async def topics(self) -> dict[str, int]:

@@ -206,6 +206,11 @@ class Telegram:
         finally:
             self.line.delay = 0
 
+    def forget_topics(self, chat: int) -> None:
+        """Let its server look for each topic again, as it does a minute after it has last done so."""
+        for topic in self.sandbox.backend.world.chats[chat].topics.values():
+            topic.seen.clear()
+
     def restore(self, chat: int, topic: int) -> None:
         """Bring a deleted topic back, as Telegram's support can; its messages are gone."""
         self.sandbox.backend.world.chats[chat].topics[topic].deleted = False

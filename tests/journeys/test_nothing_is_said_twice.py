@@ -80,6 +80,21 @@ async def test_a_message_that_lands_after_its_client_has_gone_is_not_repeated(sh
         assert await said_in_topic(shop, topic) == ["one", "two"]
 
 
+@pytest.mark.long
+async def test_an_answer_that_never_comes_is_given_up(shop: Shop) -> None:
+    """The connection stays open and silent: after twelve seconds somebody looks, and the others go on."""
+    async with shop.visitor() as visitor, shop.visitor() as other:
+        await visitor.say("one")
+        await visitor.expect("relayed", seq=1)
+        shop.house.telegram.fault("answer_never", method="sendMessage", chat=shop.operators.chat)
+        await visitor.say("two")
+        await visitor.say("three")
+        await other.say("from another")
+        await visitor.expect("relayed", seq=3, within=40)
+        await other.expect("relayed", seq=1, within=5)
+        assert await said_in_topic(shop, await shop.topic_of(visitor)) == ["one", "two", "three"]
+
+
 async def test_where_the_probe_is_not_to_be_trusted_nothing_is_lost(shop: Shop) -> None:
     chat, telegram = shop.operators.chat, shop.house.telegram
     async with shop.visitor() as visitor:

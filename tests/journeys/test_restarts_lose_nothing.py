@@ -1,10 +1,12 @@
 """Processes end, gently or not, while people write: every message arrives, in order."""
 
 import asyncio
+import contextlib
+import functools
 
 import pytest
 
-from tests.house import House, Shop, eventually
+from tests.house import House, Process, Shop, eventually
 from tests.journeys.visitor import Writer
 
 WORDS = [f"message {number:02}" for number in range(30)]
@@ -45,6 +47,35 @@ async def test_the_web_process_restarts_while_both_write(shop: Shop) -> None:
         transcript = writer.tab.transcript
         assert [text for text in transcript if text in answers] == answers
         assert [text for text in transcript if text not in answers] == ["hello", *WORDS]
+        await writer.tab.leave()
+
+
+async def test_the_web_process_is_killed_while_both_write(shop: Shop) -> None:
+    """What it had acknowledged is there, what it had not is repeated; Telegram repeats the answers."""
+    async with shop.visitor() as first:
+        writer = Writer(first)
+        await writer.write("hello")
+        await first.expect("relayed", seq=1)
+        topic = await shop.topic_of(first)
+        writing = asyncio.create_task(writer.write(*WORDS))
+        answers = [f"answer {number}" for number in range(10)]
+        for answer in answers[:5]:
+            await shop.operators.write(topic, answer)
+        await first.expect("relayed")
+        await shop.house.kill_web()
+        for answer in answers[5:]:
+            await shop.operators.write(topic, answer)
+        await shop.house.start_web()
+        await writing
+        await writer.write("goodbye")  # on a quick machine the others were said before the kill
+        assert 1006 in writer.codes
+        assert await _arrived(shop, first.conversation, 32) == topic
+        said = _said(await shop.operators.texts(topic))
+        assert [text for text in said if text not in answers] == ["hello", *WORDS, "goodbye"]
+        await writer.tab.expect("message", text=answers[-1])
+        transcript = writer.tab.transcript
+        assert [text for text in transcript if text in answers] == answers
+        assert [text for text in transcript if text not in answers] == ["hello", *WORDS, "goodbye"]
         await writer.tab.leave()
 
 
@@ -89,6 +120,41 @@ async def test_a_worker_is_killed_in_the_middle_of_its_calls(house: House, shop:
         assert visitor.transcript == ["hello", *WORDS[:10]]
         topic = await _arrived(other, stranger.conversation, 2)
         assert _said(await other.operators.texts(topic)) == ["first", "second"]
+
+
+async def test_a_worker_that_was_frozen_changes_nothing_when_it_wakes(shop: Shop) -> None:
+    """Another one has its lane by then, and is in the middle of a call of its own."""
+    house, chat = shop.house, shop.operators.chat
+    hold = functools.partial(house.telegram.holding, "sendMessage", chat=chat, answered=True)
+    async with house.another_worker() as other, shop.visitor() as visitor:
+        lost = _lanes_lost(other)
+
+        async def came_too_late() -> bool:
+            return _lanes_lost(other) > lost
+
+        with contextlib.ExitStack() as asleep:
+            async with hold() as call:
+                with house.worker.frozen():  # so that the other one speaks
+                    await visitor.say("one")
+                    await visitor.say("two")
+                    await call.arrived.wait()
+                asleep.enter_context(other.frozen())
+            await house.let_leases_pass()
+            await visitor.expect("relayed", seq=2)
+            async with hold() as call:
+                await visitor.say("three")
+                await call.arrived.wait()
+                asleep.close()
+                await eventually(came_too_late, "what it was told came too late")
+                await visitor.say("four")
+        await visitor.expect("relayed", seq=4)
+        assert house.telegram.line.most[chat] == 1
+        assert _said(await shop.operators.texts(await shop.topic_of(visitor))) == visitor.transcript
+        other.check()
+
+
+def _lanes_lost(process: Process) -> int:
+    return process.log.read_text().count("lane lost")
 
 
 @pytest.mark.long

@@ -29,6 +29,24 @@ async def test_a_row_that_nobody_rang_for_is_found(shop: Shop) -> None:
         assert visitor.transcript == ["rung for", "not rung for", "nor this"]
 
 
+async def test_an_answer_that_nobody_rang_for_is_found_by_every_web_process(shop: Shop) -> None:
+    """Nothing else happens in its conversation that would lead anybody to look."""
+    async with (
+        shop.house.another_web() as elsewhere,
+        shop.visitor() as visitor,
+        shop.visitor(token=visitor.token, web=elsewhere) as other_tab,
+    ):
+        await visitor.say("rung for")
+        for tab in (visitor, other_tab):
+            await tab.expect("relayed", seq=1)
+        topic = await shop.topic_of(visitor)
+        event = Wrote(shop.operators.chat, topic, 888_888, 0, "Mara", Text("not rung for"))
+        async with shop.house.database.begin() as db:
+            await to_visitor.take(db, bot_id=4200, update_id=888_888, event=event)
+        for tab in (visitor, other_tab):
+            await tab.expect("message", text="not rung for", within=10)
+
+
 async def test_rings_that_redis_forgot_are_rung_again(shop: Shop) -> None:
     redis = shop.house.servers.redis
     assert redis is not None

@@ -2,6 +2,8 @@
 
 import uuid
 
+import pytest
+
 from tests.house import House, Shop, eventually
 from tests.journeys.telegram import Line
 
@@ -25,6 +27,35 @@ async def test_a_group_that_is_too_busy_waits_alone(house: House, shop: Shop) ->
             assert [text.rpartition("\n")[2] for text in texts] == WORDS
             statuses = {call["status"] for call in await shop.operators.calls()}
             assert statuses == {200, 429}
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        pytest.param("flood", {"retry_after": 30, "count": 2}, id="told how long"),
+        pytest.param("flood_bare", {"count": 2}, id="not told"),
+        pytest.param("fake_flood", {}, id="an outage", marks=pytest.mark.long),  # told after seven seconds
+    ],
+)
+async def test_a_storm_of_refusals_is_waited_out(
+    house: House, shop: Shop, kind: str, more: dict[str, int]
+) -> None:
+    """What was refused was not said, so nothing is in doubt, and nobody else waits."""
+    other, chat = await house.open_shop(), shop.operators.chat
+    async with shop.visitor() as visitor, other.visitor() as neighbour:
+        await visitor.say("one")
+        await visitor.expect("relayed", seq=1)
+        storm = house.telegram.fault(kind, method="sendMessage", chat=chat, **more)
+        await visitor.say("two")
+        await visitor.say("three")
+        await neighbour.say("quick")
+        await neighbour.expect("relayed", seq=1, within=5)
+        assert visitor.messages[2]["state"] == "accepted"
+        async with house.time_flies():
+            await visitor.expect("relayed", seq=3)
+        assert storm not in house.telegram.sandbox.faults.active
+        assert await shop.operators.texts(await shop.topic_of(visitor)) == ["one", "two", "three"]
+        assert await shop.operators.calls("editMessageReplyMarkup") == []  # nobody had to look
 
 
 async def test_what_telegram_refuses_for_good_fails_and_may_be_tried_again(shop: Shop) -> None:

@@ -1,5 +1,7 @@
 """A topic that was deleted is made anew at the visitor's next message; nothing said is lost."""
 
+import pytest
+
 from tests.house import Shop
 
 
@@ -23,6 +25,28 @@ async def test_a_deleted_topic_is_replaced_by_one_with_a_recap(shop: Shop) -> No
         assert message == "To Spain"
         await shop.operators.write(new, "We do.")
         await visitor.reads("Do you ship?", "Where to?", "To Spain", "We do.")
+
+
+@pytest.mark.parametrize("after", ["at once", "a minute later"])
+async def test_a_deleted_topic_is_noticed(shop: Shop, after: str) -> None:
+    """For a minute Telegram's server believes in a topic that it knew, and refuses in other words."""
+    async with shop.visitor() as visitor:
+        await visitor.say("one")
+        await visitor.expect("relayed", seq=1)
+        old = await shop.topic_of(visitor)
+        await shop.operators.delete(old)
+        if after != "at once":
+            shop.house.telegram.forget_topics(shop.operators.chat)
+        await visitor.say("two")
+        await visitor.say("three")
+        await visitor.expect("relayed", seq=3)
+        (new,) = (await shop.operators.topics()).values()
+        assert new != old
+        assert (await shop.operators.texts(new))[1:] == ["two", "three"]
+        first, refused, *_ = await shop.operators.calls("sendMessage")
+        gone = "TOPIC_DELETED" if after == "at once" else "message thread not found"
+        assert (first["status"], refused["status"]) == (200, 400)
+        assert gone in str(refused)
 
 
 async def test_an_answer_in_the_old_topic_still_arrives(shop: Shop) -> None:

@@ -16,6 +16,7 @@ from websockets.typing import Origin, Subprotocol
 Frame = dict[str, Any]
 
 PATIENCE = 20.0
+REPEAT_AFTER = 0.1  # seconds after a refusal; a widget waits as it is told
 CHANGES = ("message", "relayed", "failed", "edited", "deleted")
 
 
@@ -100,6 +101,14 @@ class Visitor:
     async def say(self, said: str, *, id: str | None = None) -> Frame:  # noqa: A002
         """Send a message; its `ack`."""
         return await self.expect("ack", id=await self.type_in(said, id=id))
+
+    async def answer(self, message_id: str) -> Frame:
+        """The `ack` of a message, or the `error` that refuses it."""
+        kinds = [{"type": kind, "id": message_id} for kind in ("ack", "error")]
+        found: Frame = await self._until(
+            lambda: self._find(kinds[0]) or self._find(kinds[1]), f"{message_id} is answered", PATIENCE
+        )
+        return found
 
     # What the visitor sees
 
@@ -215,7 +224,8 @@ class Visitor:
 class Writer:
     """A visitor who writes on, whatever happens, as the widget does.
 
-    What was not acknowledged is repeated in order after every connect; what came before is remembered.
+    What was not acknowledged is repeated in order after every connect and every refusal; what came before
+    is remembered.
     """
 
     def __init__(self, first: Visitor) -> None:
@@ -233,8 +243,11 @@ class Writer:
         while self._waiting:
             message_id, said = next(iter(self._waiting.items()))
             try:
-                await self.tab.say(said, id=message_id)
-                del self._waiting[message_id]
+                await self.tab.type_in(said, id=message_id)
+                if (await self.tab.answer(message_id))["type"] == "ack":
+                    del self._waiting[message_id]
+                else:
+                    await asyncio.sleep(REPEAT_AFTER)
             except (ConnectionClosed, AssertionError):
                 if self.tab.close_code is None:
                     raise

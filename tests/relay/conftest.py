@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 from arq.connections import ArqRedis
+from sqlalchemy import text
 
 from tests.domain.conftest import BOT, Desk, new_desk
 from topicwire import jobs, notifier
@@ -138,3 +139,23 @@ async def desk(database: Database) -> Desk:
 
 
 STRICT = Rate(3, 60)
+
+_PASS = """
+    UPDATE groups SET calls = ARRAY(SELECT call - make_interval(secs => :s) FROM unnest(calls) call),
+      not_before = not_before - make_interval(secs => :s),
+      asked_at = asked_at - make_interval(secs => :s), doubt_due = doubt_due - make_interval(secs => :s),
+      doubts = coalesce((
+        SELECT jsonb_agg(jsonb_set(d, '{at}', to_jsonb((d ->> 'at')::float8 - :s)))
+        FROM jsonb_array_elements(doubts) d), '[]')
+    WHERE id = :group
+"""
+_PASS_ENTRIES = (
+    "UPDATE outbox SET not_before = not_before - make_interval(secs => :s) WHERE group_id = :group"
+)
+
+
+async def let_pass(desk: Desk, seconds: float) -> None:
+    """Put the clock forward for a group and for what waits in it."""
+    async with desk.database.begin() as db:
+        for change in (_PASS, _PASS_ENTRIES):
+            await db.execute(text(change), {"group": desk.group_id, "s": seconds})

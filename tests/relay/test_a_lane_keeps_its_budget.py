@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
-from tests.domain.conftest import BOT, Desk, new_desk
-from tests.relay.conftest import Quiet
+from tests.domain.conftest import BOT, new_desk
+from tests.relay.conftest import Quiet, let_pass
 from topicwire.db import Database
 from topicwire.relay.channel import ChannelError, NotReached, Rejected, TopicClosed, TopicGone, Unknown, Wait
 from topicwire.relay.to_operator import ToOperator
@@ -18,19 +17,6 @@ from topicwire.settings import Rate
 WINDOW = 60.0
 ROUNDING = 0.1  # seconds, between the database's clock and ours
 NUMBERS = itertools.count(1)
-
-_PASS = """
-    UPDATE groups SET calls = ARRAY(SELECT call - make_interval(secs => :s) FROM unnest(calls) call),
-      not_before = not_before - make_interval(secs => :s),
-      asked_at = asked_at - make_interval(secs => :s), doubt_due = doubt_due - make_interval(secs => :s),
-      doubts = coalesce((
-        SELECT jsonb_agg(jsonb_set(d, '{at}', to_jsonb((d ->> 'at')::float8 - :s)))
-        FROM jsonb_array_elements(doubts) d), '[]')
-    WHERE id = :group
-"""
-_PASS_ENTRIES = (
-    "UPDATE outbox SET not_before = not_before - make_interval(secs => :s) WHERE group_id = :group"
-)
 
 
 @dataclass
@@ -90,15 +76,9 @@ async def test_no_window_holds_more_calls_than_the_budget(
         for message in range(messages):
             await desk.say(f"{step}/{message}", by=f"{number}/{message % 5}")
         await relay.drain(desk.group_id)
-        await _pass(desk, channel, seconds)
+        channel.ahead += seconds
+        await let_pass(desk, seconds)
     for first, beyond in zip(channel.calls, channel.calls[rate.calls :], strict=False):
         assert beyond - first >= WINDOW - ROUNDING
     for at, until in channel.told:
         assert not [call for call in channel.calls if at < call < until - ROUNDING]
-
-
-async def _pass(desk: Desk, channel: Timed, seconds: int) -> None:
-    channel.ahead += seconds
-    async with desk.database.begin() as db:
-        for change in (_PASS, _PASS_ENTRIES):
-            await db.execute(text(change), {"group": desk.group_id, "s": seconds})

@@ -360,12 +360,21 @@ async def _change(db: Connection, statement: TextClause, lane: Lane, values: dic
     return [Change(row.conversation_id, row.rev, message_of(row)) for row in rows if row.seq is not None]
 
 
+_SAY_AGAIN = text(
+    """
+    UPDATE outbox SET repeated = repeated OR :repeated, attempts = attempts + 1,
+      not_before = now() + make_interval(secs => nullif(least(300, 2 ^ least(attempts, 9)), 1))
+    WHERE id = ANY (:ids)
+    """
+)
+
+
 async def say_again(db: Connection, entries: Sequence[int], *, repeated: bool) -> None:
-    """Entries in doubt were not said, or (`repeated`) nobody can tell."""
-    await db.execute(
-        text("UPDATE outbox SET repeated = repeated OR :repeated WHERE id = ANY (:ids)"),
-        {"ids": list(entries), "repeated": repeated},
-    )
+    """Entries in doubt were not said, or (`repeated`) nobody can tell.
+
+    They are due at once, after that ever later: what nobody ever answers would use up the group's budget.
+    """
+    await db.execute(_SAY_AGAIN, {"ids": list(entries), "repeated": repeated})
 
 
 async def say_alone(db: Connection, entries: Sequence[int]) -> None:
