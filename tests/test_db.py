@@ -29,9 +29,15 @@ WHO = text("SELECT pg_backend_pid()")
 
 
 @pytest.fixture
-async def plain(servers: Servers) -> AsyncIterator[Database]:
+async def url(servers: Servers) -> str:
+    """A database without any table. Who is in the servers' own keeps others from copying it."""
+    return await empty_copy(str(servers.database_url))
+
+
+@pytest.fixture
+async def plain(url: str) -> AsyncIterator[Database]:
     """A database without any table."""
-    database = Database(await empty_copy(str(servers.database_url)), pool_size=4)
+    database = Database(url, pool_size=4)
     yield database
     await database.close()
 
@@ -297,10 +303,10 @@ async def test_a_server_that_stalls_is_away_until_it_answers(
 
 
 async def test_what_takes_too_long_is_given_up_with_its_connection(
-    servers: Servers, monkeypatch: pytest.MonkeyPatch
+    url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(databases, "COMMAND_TIMEOUT", 0.5)
-    database = Database(str(servers.database_url), pool_size=1)
+    database = Database(url, pool_size=1)
     first = await _who(database)
     with pytest.raises(UnavailableError):
         async with database.statement() as db:
@@ -321,11 +327,9 @@ async def test_who_is_cancelled_leaves_no_busy_connection_behind(plain: Database
     assert await _who(plain) != first
 
 
-async def test_nobody_waits_for_a_connection_for_ever(
-    servers: Servers, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nobody_waits_for_a_connection_for_ever(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(databases, "COMMAND_TIMEOUT", 0.3)
-    database = Database(str(servers.database_url), pool_size=1)
+    database = Database(url, pool_size=1)
     async with database.statement() as db:
         with pytest.raises(UnavailableError):
             await _who(database)
