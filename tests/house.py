@@ -8,6 +8,7 @@ us (kill -9, a lost answer, a Redis that is gone) is done for real.
 """
 
 import asyncio
+import operator
 import os
 import signal
 import socket
@@ -54,7 +55,8 @@ SECRET_KEY = "a secret of the tests that is long enough"
 METRICS_TOKEN = "metrics of the tests"
 OWNER = "owner@example.com"
 GLANCE = 0.02  # seconds between two looks at a condition
-PATIENCE = 20.0  # seconds; on a busy machine a start takes long
+PATIENCE = 20.0  # seconds
+START = 60.0  # seconds for a process to start, which takes long on a busy machine
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]], what: str, *, within: float = PATIENCE) -> T:
@@ -220,10 +222,8 @@ class House:
     @asynccontextmanager
     async def another_worker(self) -> AsyncIterator[Process]:
         """One more worker, which listens already."""
-        before = await self._listening()
-        process = self._run("worker", {})
+        process = await self._start_worker()
         try:
-            await eventually(lambda: self._listening(more_than=before), "the new worker listens")
             yield process
         finally:
             await self._forget(process)
@@ -249,9 +249,7 @@ class House:
 
     async def replace_worker(self) -> None:
         """Start a worker in the place of one that has ended."""
-        before = await self._listening()
-        self._run("worker", {})
-        await eventually(lambda: self._listening(more_than=before), "the new worker listens")
+        await self._start_worker()
 
     async def kill_worker(self) -> None:
         """End the first worker as a power cut would."""
@@ -320,16 +318,24 @@ class House:
             except httpx.TransportError:
                 return False
 
-        await eventually(ok, url, within=60)
+        await eventually(ok, url, within=START)
 
-    async def _listening(self, more_than: int = -1) -> int:
-        """How many workers wait for rings; 0 while there are not more than that."""
+    async def _start_worker(self) -> Process:
+        """One more worker, once all of them listen."""
+        # Redis may hold a worker that has just ended for a living one, which would be taken for the new.
+        await eventually(lambda: self._listeners_are(operator.le), "the workers that ended listen no more")
+        process = self._run("worker", {})
+        await eventually(lambda: self._listeners_are(operator.ge), "the new worker listens", within=START)
+        return process
+
+    async def _listeners_are(self, compare: Callable[[int, int], bool]) -> bool:
+        """Whether those who wait for rings are so many, compared to the workers."""
         redis = notifier.client(str(self.servers.redis_url))
         try:
-            count = int((await redis.pubsub_numsub(jobs.WAKE))[0][1])
+            listening = int((await redis.pubsub_numsub(jobs.WAKE))[0][1])
         finally:
             await redis.aclose()
-        return count if count > more_than else 0
+        return compare(listening, sum(process.name == "worker" for process in self.processes))
 
 
 class Shop:
