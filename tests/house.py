@@ -10,13 +10,14 @@ us (kill -9, a lost answer, a Redis that is gone) is done for real.
 import asyncio
 import operator
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,6 +55,7 @@ T = TypeVar("T")
 SECRET_KEY = "a secret of the tests that is long enough"
 METRICS_TOKEN = "metrics of the tests"
 OWNER = "owner@example.com"
+NEVER_GIVEN = range(20_000, 32_000)  # ports that Linux and macOS give nobody who asks for any
 GLANCE = 0.02  # seconds between two looks at a condition
 PATIENCE = 20.0  # seconds
 START = 60.0  # seconds for a process to start, which takes long on a busy machine
@@ -71,10 +73,15 @@ async def eventually(look: Callable[[], Awaitable[T | None]], what: str, *, with
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody uses, nor is given by the system before we listen on it.
+
+    The tests beside us open connections all the time, and each takes one of those that the system gives.
+    """
+    while True:
+        port = secrets.choice(NEVER_GIVEN)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.house import free_port
 
 COMMAND = [sys.executable, "-m", "topicwire.cli"]
 PATIENCE = 90  # seconds for one `up` on a busy machine, before its end is the failure
@@ -81,8 +82,7 @@ Start = Callable[[Path], Up]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     started: list[Up] = []
 
     def start(data_dir: Path) -> Up:
