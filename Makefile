@@ -36,7 +36,7 @@ test: $(FOR_TEST) $(BIN)/node
 	$(BIN)/lint-imports
 	$(BIN)/node --test tests/widget/*.test.js
 	@$(BIN)/python tests/browser.py
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long"
 
 test-long: $(FOR_TEST)
 	@$(BIN)/python tests/browser.py

@@ -59,12 +59,19 @@ sys.addaudithook(_refuse_the_network)
 # The servers
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder for servers: its path leaves room for a socket's name, and it stays open to PostgreSQL's user.
+
+    Pytest's own does neither: it is deep, and a second run beside this one closes it.
+    """
+    with tempfile.TemporaryDirectory(prefix="topicwire-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
-    """PostgreSQL and Valkey, for as long as the run takes.
-
-    Not in pytest's own directory: a second run beside this one closes that to PostgreSQL's user.
-    """
+    """PostgreSQL and Valkey, for as long as the run takes."""
     with tempfile.TemporaryDirectory(prefix="topicwire-") as folder, Servers(Path(folder)) as running:
         yield running
 

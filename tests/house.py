@@ -8,14 +8,16 @@ us (kill -9, a lost answer, a Redis that is gone) is done for real.
 """
 
 import asyncio
+import operator
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,8 +55,10 @@ T = TypeVar("T")
 SECRET_KEY = "a secret of the tests that is long enough"
 METRICS_TOKEN = "metrics of the tests"
 OWNER = "owner@example.com"
+NEVER_GIVEN = range(20_000, 32_000)  # ports that Linux and macOS give nobody who asks for any
 GLANCE = 0.02  # seconds between two looks at a condition
-PATIENCE = 20.0  # seconds; on a busy machine a start takes long
+PATIENCE = 20.0  # seconds
+START = 60.0  # seconds for a process to start, which takes long on a busy machine
 
 
 async def eventually(look: Callable[[], Awaitable[T | None]], what: str, *, within: float = PATIENCE) -> T:
@@ -69,10 +73,15 @@ async def eventually(look: Callable[[], Awaitable[T | None]], what: str, *, with
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody uses, nor is given by the system before we listen on it.
+
+    The tests beside us open connections all the time, and each takes one of those that the system gives.
+    """
+    while True:
+        port = secrets.choice(NEVER_GIVEN)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:
@@ -229,10 +238,8 @@ class House:
     @asynccontextmanager
     async def another_worker(self) -> AsyncIterator[Process]:
         """One more worker, which listens already."""
-        before = await self._listening()
-        process = self._run("worker", {})
+        process = await self._start_worker()
         try:
-            await eventually(lambda: self._listening(more_than=before), "the new worker listens")
             yield process
         finally:
             await self._forget(process)
@@ -258,9 +265,7 @@ class House:
 
     async def replace_worker(self) -> None:
         """Start a worker in the place of one that has ended."""
-        before = await self._listening()
-        self._run("worker", {})
-        await eventually(lambda: self._listening(more_than=before), "the new worker listens")
+        await self._start_worker()
 
     async def kill_worker(self) -> None:
         """End the first worker as a power cut would."""
@@ -340,16 +345,24 @@ class House:
             except httpx.TransportError:
                 return False
 
-        await eventually(ok, url, within=60)
+        await eventually(ok, url, within=START)
 
-    async def _listening(self, more_than: int = -1) -> int:
-        """How many workers wait for rings; 0 while there are not more than that."""
+    async def _start_worker(self) -> Process:
+        """One more worker, once all of them listen."""
+        # Redis may hold a worker that has just ended for a living one, which would be taken for the new.
+        await eventually(lambda: self._listeners_are(operator.le), "the workers that ended listen no more")
+        process = self._run("worker", {})
+        await eventually(lambda: self._listeners_are(operator.ge), "the new worker listens", within=START)
+        return process
+
+    async def _listeners_are(self, compare: Callable[[int, int], bool]) -> bool:
+        """Whether those who wait for rings are so many, compared to the workers."""
         redis = notifier.client(str(self.servers.redis_url))
         try:
-            count = int((await redis.pubsub_numsub(jobs.WAKE))[0][1])
+            listening = int((await redis.pubsub_numsub(jobs.WAKE))[0][1])
         finally:
             await redis.aclose()
-        return count if count > more_than else 0
+        return compare(listening, sum(process.name == "worker" for process in self.processes))
 
 
 class Shop:

@@ -32,10 +32,10 @@ Run = Callable[..., Said]
 
 @pytest.fixture
 def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    short_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Said]:
     """Run a command line in this process, in a data directory of its own."""
-    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("DATA_DIR", str(short_path / "data"))
 
     def run(*words: str, **environ: str) -> Said:
         for name, value in environ.items():
@@ -118,25 +118,28 @@ def test_expected_trouble_is_one_line_and_status_1(
     assert "hush" not in said.err
 
 
-def test_a_file_that_cannot_be_used_is_named(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "data/lock").mkdir(parents=True)
+def test_a_file_that_cannot_be_used_is_named(run: Run, short_path: Path) -> None:
+    (short_path / "data/lock").mkdir(parents=True)
     said = run("projects", "list")
-    assert (said.status, said.err) == (1, f"topicwire: {tmp_path}/data/lock cannot be used: Is a directory\n")
+    assert (said.status, said.err) == (
+        1,
+        f"topicwire: {short_path}/data/lock cannot be used: Is a directory\n",
+    )
 
 
 @pytest.mark.parametrize("command", ["up", "sandbox"])
 def test_a_taken_port_is_told_before_anything_starts(
-    run: Run, taken_port: int, command: str, tmp_path: Path
+    run: Run, taken_port: int, command: str, short_path: Path
 ) -> None:
     port = taken_port if command == "up" else taken_port - 1
     said = run(command, PORT=str(port))
     assert said.status == 1
     assert f"PORT: {taken_port} on 127.0.0.1 is taken by another program" in said.err
-    assert not (tmp_path / "data/postgres").exists()
+    assert not (short_path / "data/postgres").exists()
 
 
-def test_a_second_up_names_the_first(run: Run, tmp_path: Path) -> None:
-    with datadir.Lock(tmp_path / "data", "up"):
+def test_a_second_up_names_the_first(run: Run, short_path: Path) -> None:
+    with datadir.Lock(short_path / "data", "up"):
         said = run("up")
     assert said.status == 1
     assert said.err.startswith(f"topicwire: process {os.getpid()} already runs topicwire in ")

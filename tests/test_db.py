@@ -29,9 +29,15 @@ WHO = text("SELECT pg_backend_pid()")
 
 
 @pytest.fixture
-async def plain(servers: Servers) -> AsyncIterator[Database]:
+async def url(servers: Servers) -> str:
+    """A database without any table. Who is in the servers' own keeps others from copying it."""
+    return await empty_copy(str(servers.database_url))
+
+
+@pytest.fixture
+async def plain(url: str) -> AsyncIterator[Database]:
     """A database without any table."""
-    database = Database(await empty_copy(str(servers.database_url)), pool_size=4)
+    database = Database(url, pool_size=4)
     yield database
     await database.close()
 
@@ -175,36 +181,32 @@ async def test_a_transaction_that_loses_its_connection_is_no_transaction(plain: 
 # Trouble
 
 
-@contextmanager
-def _servers_of_our_own() -> Iterator[Servers]:
-    """A PostgreSQL that nobody else needs; not in pytest's directory, whose name is too long for a socket."""
-    with (
-        tempfile.TemporaryDirectory(prefix="topicwire-") as folder,
-        Servers(Path(folder), redis=False) as servers,
-    ):
+@pytest.fixture
+def own(short_path: Path) -> Iterator[Servers]:
+    """A PostgreSQL that nobody else needs."""
+    with Servers(short_path, redis=False) as servers:
         yield servers
 
 
-async def test_a_restart_fails_one_statement_at_most() -> None:
-    with _servers_of_our_own() as own:
-        database = Database(str(own.database_url), pool_size=4)
-        together = asyncio.Barrier(4)
+async def test_a_restart_fails_one_statement_at_most(own: Servers) -> None:
+    database = Database(str(own.database_url), pool_size=4)
+    together = asyncio.Barrier(4)
 
-        async def hold() -> int:
-            async with database.statement() as db:
-                await together.wait()  # so that each has a connection of its own
-                return int((await db.execute(WHO)).scalar_one())
+    async def hold() -> int:
+        async with database.statement() as db:
+            await together.wait()  # so that each has a connection of its own
+            return int((await db.execute(WHO)).scalar_one())
 
-        before = await asyncio.gather(*(hold() for _ in range(4)))
-        assert len(set(before)) == 4
-        own.stop()
-        with pytest.raises(UnavailableError):
-            await _who(database)
-        own.start()
-        for _ in range(4):
-            assert await twice(lambda: _who(database)) not in before
-        assert not set(await asyncio.gather(*(hold() for _ in range(4)))) & set(before)
-        await database.close()
+    before = await asyncio.gather(*(hold() for _ in range(4)))
+    assert len(set(before)) == 4
+    own.stop()
+    with pytest.raises(UnavailableError):
+        await _who(database)
+    own.start()
+    for _ in range(4):
+        assert await twice(lambda: _who(database)) not in before
+    assert not set(await asyncio.gather(*(hold() for _ in range(4)))) & set(before)
+    await database.close()
 
 
 class _Threshold:
@@ -283,29 +285,28 @@ def _stopped(backend: int) -> Iterator[None]:
 
 
 async def test_a_server_that_stalls_is_away_until_it_answers(
-    monkeypatch: pytest.MonkeyPatch,
+    own: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(databases, "PATIENCE", 0.5)
-    with _servers_of_our_own() as own:
-        database = Database(str(own.database_url), pool_size=2)
-        backend = await _who(database)
-        began = time.monotonic()
-        with _stopped(backend):
-            with pytest.raises(UnavailableError):
-                await _who(database)
-            with pytest.raises(UnavailableError):
-                async with database.begin() as db:
-                    await db.execute(WHO)
-        assert time.monotonic() - began < 3
-        assert await _who(database) != backend
-        await database.close()
+    database = Database(str(own.database_url), pool_size=2)
+    backend = await _who(database)
+    began = time.monotonic()
+    with _stopped(backend):
+        with pytest.raises(UnavailableError):
+            await _who(database)
+        with pytest.raises(UnavailableError):
+            async with database.begin() as db:
+                await db.execute(WHO)
+    assert time.monotonic() - began < 3
+    assert await _who(database) != backend
+    await database.close()
 
 
 async def test_what_takes_too_long_is_given_up_with_its_connection(
-    servers: Servers, monkeypatch: pytest.MonkeyPatch
+    url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(databases, "PATIENCE", 0.5)
-    database = Database(str(servers.database_url), pool_size=1)
+    database = Database(url, pool_size=1)
     first = await _who(database)
     with pytest.raises(UnavailableError):
         async with database.statement() as db:
@@ -326,11 +327,9 @@ async def test_who_is_cancelled_leaves_no_busy_connection_behind(plain: Database
     assert await _who(plain) != first
 
 
-async def test_nobody_waits_for_a_connection_for_ever(
-    servers: Servers, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nobody_waits_for_a_connection_for_ever(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(databases, "PATIENCE", 0.3)
-    database = Database(str(servers.database_url), pool_size=1)
+    database = Database(url, pool_size=1)
     async with database.statement() as db:
         with pytest.raises(UnavailableError):
             await _who(database)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +23,10 @@ root_only = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data_dir() -> Iterator[Path]:
     """One data directory for all: making a cluster takes most of a second."""
-    return datadir.prepare(tmp_path_factory.mktemp("machine") / "data")
+    with tempfile.TemporaryDirectory(prefix="topicwire-") as folder:
+        yield datadir.prepare(Path(folder) / "data")
 
 
 @pytest.fixture
@@ -132,8 +134,8 @@ def test_servers_of_a_killed_owner_are_replaced(data_dir: Path) -> None:
     assert processes_in(data_dir) == []
 
 
-def test_a_long_and_odd_path_works(tmp_path: Path) -> None:
-    data_dir = tmp_path / "Müller & söhne?" / ("x" * 90)
+def test_a_long_and_odd_path_works(short_path: Path) -> None:
+    data_dir = short_path / "Müller & söhne?" / ("x" * 90)
     with Servers(datadir.prepare(data_dir)) as servers:
         assert ask(servers, "select 1") == 1
         assert rings(servers)
@@ -141,18 +143,18 @@ def test_a_long_and_odd_path_works(tmp_path: Path) -> None:
     assert not any(path.exists() for path in sockets)
 
 
-def test_a_cluster_that_cannot_start_says_why_and_leaves_nothing(tmp_path: Path) -> None:
-    with Servers(tmp_path, redis=False):
+def test_a_cluster_that_cannot_start_says_why_and_leaves_nothing(short_path: Path) -> None:
+    with Servers(short_path, redis=False):
         pass
-    (tmp_path / "postgres/data/PG_VERSION").write_text("9\n")
-    with pytest.raises(UnavailableError, match=r"^PostgreSQL does not start: .*version"), Servers(tmp_path):
+    (short_path / "postgres/data/PG_VERSION").write_text("9\n")
+    with pytest.raises(UnavailableError, match=r"^PostgreSQL does not start: .*version"), Servers(short_path):
         pass
-    assert processes_in(tmp_path) == []
+    assert processes_in(short_path) == []
 
 
 @root_only
-def test_root_may_keep_its_home_closed_to_others(tmp_path: Path) -> None:
-    home = tmp_path / "root"
+def test_root_may_keep_its_home_closed_to_others(short_path: Path) -> None:
+    home = short_path / "root"
     home.mkdir(mode=0o700)
     with Servers(datadir.prepare(home / "data"), redis=False) as servers:
         assert ask(servers, "select 1") == 1

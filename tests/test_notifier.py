@@ -85,8 +85,8 @@ async def test_a_ring_of_another_version_is_a_reason_to_look(servers: Servers, r
         await bell.close()
 
 
-async def test_after_redis_was_away_everybody_looks(tmp_path: Path) -> None:
-    with Servers(tmp_path, postgres=False) as servers:
+async def test_after_redis_was_away_everybody_looks(short_path: Path) -> None:
+    with Servers(short_path, postgres=False) as servers:
         assert servers.redis is not None
         ringing = notifier.client(str(servers.redis_url))
         bell = Notifier(ringing)

@@ -261,7 +261,7 @@ async def test_without_redis_each_policy_does_as_it_says(tmp_path: Path) -> None
     await away.aclose()
 
 
-async def test_a_redis_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
+async def test_a_redis_that_hangs_is_waited_for_once(short_path: Path) -> None:
     asked = 0
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -270,8 +270,8 @@ async def test_a_redis_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
         await reader.read()
         writer.close()
 
-    server = await asyncio.start_unix_server(say_nothing, tmp_path / "mute.sock")
-    mute = notifier.client(f"unix://{tmp_path}/mute.sock")
+    server = await asyncio.start_unix_server(say_nothing, short_path / "mute.sock")
+    mute = notifier.client(f"unix://{short_path}/mute.sock")
     limiter = Limiter(mute)
     began = time.monotonic()
     for _ in range(100):
@@ -284,10 +284,10 @@ async def test_a_redis_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
 
 
 async def test_limits_hold_again_when_redis_is_back(
-    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("topicwire.ratelimit.PAUSE", 0.05)
-    with Servers(tmp_path, postgres=False) as own:
+    with Servers(short_path, postgres=False) as own:
         assert own.redis is not None
         redis = notifier.client(str(own.redis_url))
         limiter = Limiter(redis)

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.house import free_port
 
 COMMAND = [sys.executable, "-m", "topicwire.cli"]
 PATIENCE = 90  # seconds for one `up` on a busy machine, before its end is the failure
@@ -81,8 +82,7 @@ Start = Callable[[Path], Up]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     started: list[Up] = []
 
     def start(data_dir: Path) -> Up:
@@ -114,8 +114,8 @@ def _is_zombie(process: psutil.Process) -> bool:
         return True
 
 
-def test_everything_starts_survives_and_stops(start: Start, tmp_path: Path) -> None:
-    up = start(tmp_path)
+def test_everything_starts_survives_and_stops(start: Start, short_path: Path) -> None:
+    up = start(short_path)
     demo = up.until(r"Demo page +(http://\S+)").group(1)
     console = up.until(r"Operators' console +(http://\S+)").group(1)
     up.until("Ctrl-C")
@@ -138,7 +138,7 @@ def test_everything_starts_survives_and_stops(start: Start, tmp_path: Path) -> N
 
     before = up.children()
     up.end(signal.SIGKILL)
-    after = start(tmp_path)
+    after = start(short_path)
     assert after.until(r"Demo page +(http://\S+)").group(1) == demo
     after.until("Ctrl-C")
     assert living(before) == []
@@ -152,8 +152,8 @@ def test_everything_starts_survives_and_stops(start: Start, tmp_path: Path) -> N
     assert "Traceback" not in "".join(up.said + after.said)
 
 
-def test_interrupting_the_start_leaves_nothing(start: Start, tmp_path: Path) -> None:
-    up = start(tmp_path)
+def test_interrupting_the_start_leaves_nothing(start: Start, short_path: Path) -> None:
+    up = start(short_path)
     up.until("is starting")
     children = up.children()
     assert up.end(signal.SIGTERM) == 0
@@ -162,22 +162,22 @@ def test_interrupting_the_start_leaves_nothing(start: Start, tmp_path: Path) -> 
 
 
 def test_a_process_that_cannot_start_ends_everything_with_its_last_words(
-    start: Start, tmp_path: Path
+    start: Start, short_path: Path
 ) -> None:
-    (tmp_path / "sandbox.json").mkdir()  # where the sandbox wants to keep a file
-    up = start(tmp_path)
+    (short_path / "sandbox.json").mkdir()  # where the sandbox wants to keep a file
+    up = start(short_path)
     assert up.ended() == 1
     said = "".join(up.said)
-    assert f"sandbox | topicwire: {tmp_path}/sandbox.json" in said
+    assert f"sandbox | topicwire: {short_path}/sandbox.json" in said
     assert up.said[-1].startswith("topicwire: the sandbox process cannot start")
     assert "Ready" not in said
 
 
 def test_an_unreachable_server_is_one_line(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Start, short_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
-    up = start(tmp_path)
+    up = start(short_path)
     assert up.ended() == 1
     assert up.said[-1].startswith("topicwire: REDIS_URL: redis://127.0.0.1")
     assert len(up.said) == 1

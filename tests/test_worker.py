@@ -216,11 +216,11 @@ async def test_an_idle_worker_ends_at_once(servers: Servers, bell: Jobs) -> None
             pass
 
 
-async def test_a_supervised_worker_outlives_redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_supervised_worker_outlives_redis(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """arq's worker ends when Redis restarts; ours starts another."""
     done, stop = Done(), asyncio.Event()
     monkeypatch.setattr(worker, "SAFETY_POLL", 5.0)
-    with Servers(tmp_path, postgres=False) as servers:
+    with Servers(short_path, postgres=False) as servers:
         assert servers.redis is not None
         url = str(servers.redis_url)
         made: list[WokenWorker] = []

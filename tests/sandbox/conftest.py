@@ -17,6 +17,7 @@ from topicwire.sandbox.server import SANDBOX_CHAT_ID, SandboxConfig, SandboxServ
 
 TOKEN = "4200:secret"
 SECRET_PATH = "c0ffee"
+HOUR = 3600
 
 
 async def until(condition: Callable[[], object], what: str = "the condition") -> None:
@@ -144,6 +145,8 @@ async def running(**options: Any) -> AsyncIterator[Telegram]:
     listening.bind(("127.0.0.1", options.pop("listen_on", 0)))
     port = listening.getsockname()[1]
     server = _Server(SandboxConfig(token=TOKEN, secret_path=SECRET_PATH, port=port, **options), clock)
+    # The loop stands still between tests, and then a call may go out on a connection that is closed as idle.
+    server.config.timeout_keep_alive = HOUR
     serving = asyncio.create_task(server.serve([listening]))
     await until(lambda: server.started or serving.done(), "the server's start")
     try:
