@@ -41,6 +41,24 @@ async def choose(page: Page, *path: str) -> None:
     await page.get_by_role("menuitem", name=item, exact=True).click()
 
 
+SLOW_STREAM = """
+  const listen = EventSource.prototype.addEventListener;
+  EventSource.prototype.addEventListener = function (type, tell) {
+    listen.call(this, type, type === "message" ? (event) => setTimeout(tell, 400, event) : tell);
+  };
+"""
+
+
+async def test_a_new_topic_is_open_even_before_the_stream_tells_of_it(telegram: Telegram, page: Page) -> None:
+    await page.add_init_script(SLOW_STREAM)
+    await page.goto(f"{telegram.console}/")
+    await page.get_by_role("button", name="New topic").click()
+    await page.get_by_placeholder("Topic name").fill("Returns")
+    await page.get_by_role("button", name="Create").click()
+    await expect(page.get_by_role("heading", name="Returns")).to_be_visible()
+    await expect(page.locator(".topic.current")).to_contain_text("Returns")
+
+
 async def test_a_topic_from_its_making_to_its_end(telegram: Telegram, page: Page) -> None:
     await page.goto(f"{telegram.console}/")
     await page.get_by_role("button", name="New topic").click()

@@ -22,6 +22,7 @@ const acts = {
   demo: demoAddress(),
   open,
   openChat: (id) => knowing(id).then(() => open(null, id)),
+  openNew: (id, chatId) => knowing(chatId, id).then(() => open(id, chatId)),
   back: () => open(null),
   older,
   groups: (at) => menus.groups(at),
@@ -126,9 +127,10 @@ async function reload() {
   await attempt(api.state().then((state) => store.load(state)));
 }
 
-/** A chat that was only just made is not known before the state was read. */
-async function knowing(chatId) {
-  if (!store.chats.has(chatId)) await reload();
+/** What was only just made may be known here before the stream tells of it: then the state is read. */
+async function knowing(chatId, id = null) {
+  const chat = store.chats.get(chatId);
+  if (!chat || (id !== null && !chat.topics.some((topic) => topic.id === id))) await reload();
 }
 
 function pressButton(message, button) {

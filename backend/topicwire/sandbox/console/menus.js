@@ -68,7 +68,7 @@ export class Menus {
     if (!name) return;
     const { chatId, as } = this.#store;
     const body = { name, as, icon_color: colour.chosen() };
-    await this.#attempt(this.#api.createTopic(chatId, body).then((topic) => this.#acts.open(topic.id, chatId)));
+    await this.#attempt(this.#api.createTopic(chatId, body).then((topic) => this.#acts.openNew(topic.id, chatId)));
   }
 
   groups(at) {

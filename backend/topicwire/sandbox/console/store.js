@@ -104,10 +104,10 @@ export class Store extends EventTarget {
     this.bots = state.bots;
     this.faults = state.faults;
     this.#clock = { now: state.now, heard: Date.now(), driven: state.driven };
-    this.#settle();
     const missed = this.#missed ?? [];
     this.#missed = null;
     missed.forEach((event) => this.#apply(event));
+    this.#settle(); // last: the open topic may be one of those missed
     this.changed();
   }
 
