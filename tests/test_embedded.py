@@ -143,6 +143,14 @@ def test_a_long_and_odd_path_works(short_path: Path) -> None:
     assert not any(path.exists() for path in sockets)
 
 
+def test_a_server_at_a_long_path_starts_again(short_path: Path) -> None:
+    with Servers(datadir.prepare(short_path / ("x" * 90)), redis=False) as servers:
+        assert servers.postgres is not None
+        servers.postgres.stop()
+        servers.postgres.start()
+        assert ask(servers, "select 1") == 1
+
+
 def test_a_cluster_that_cannot_start_says_why_and_leaves_nothing(short_path: Path) -> None:
     with Servers(short_path, redis=False):
         pass

@@ -52,7 +52,7 @@ class Server(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where it listens once it runs."""
+        """Where it listens once it runs; where paths are long, elsewhere after each `stop`."""
 
     @property
     def alive(self) -> bool:
@@ -65,6 +65,8 @@ class Server(ABC):
         Tries again, because what has just been killed may hold its memory a moment longer.
         Raises `UnavailableError` with the last line of its log.
         """
+        if self.sockets != self.directory and not self.sockets.exists():  # `stop` took it away
+            self.sockets = _plain_and_short(self.directory, self.socket_name)
         self._prepare()
         for pause in PAUSES:
             time.sleep(pause)
