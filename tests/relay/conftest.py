@@ -33,6 +33,7 @@ class Quiet:
     trouble: str | None = None  # what a look at the group shows
     topics: int = 100
     messages: int = 1000
+    theirs: range = range(0)  # the ids of what others wrote, of which we were not told
     unanswered: int = 0  # the id of a message of ours of which we were not told
 
     async def _call(self, method: str) -> None:
@@ -80,6 +81,8 @@ class Quiet:
         await self._call("whose")
         if message_id == self.unanswered or 1000 < message_id <= self.messages:
             return "ours"
+        if message_id in self.theirs:
+            return "theirs"
         return "nobody's"
 
     async def show_typing(self, chat_id: int, topic_id: int) -> None:

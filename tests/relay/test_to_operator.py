@@ -489,6 +489,63 @@ async def test_a_message_that_was_said_is_found_and_adopted(
         assert [row.telegram_message_id for row in found] == [3, 1001]
 
 
+@pytest.mark.parametrize("rate", [None, Rate(20, 60), Rate(8, 60)])
+async def test_a_message_is_found_behind_what_others_wrote(
+    relay: ToOperator, channel: Quiet, desk: Desk, rate: Rate | None
+) -> None:
+    """Nobody tells a bot what other bots say. Where the budget has no room for one look, it goes on later."""
+    relay = replace(relay, group_rate=rate)
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    channel.theirs, channel.unanswered = range(1, 31), 31
+    for _ in range(6):
+        await relay.drain(desk.group_id)
+        async with desk.database.begin() as db:
+            await db.execute(text("UPDATE groups SET calls = '{}'"))
+        await overtake(desk, 60)
+    assert (await states(desk), channel.said) == ({"one": "relayed"}, [])
+    assert channel.asked.count("whose") < 31 + 10  # what somebody has is not asked for again
+
+
+async def test_what_lies_behind_too_much_is_said_again_and_says_so(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    channel.theirs, channel.unanswered = range(1, 500), 500
+    await relay.drain(desk.group_id)
+    assert [said for _, said in channel.said] == ["(possibly repeated)\none"]
+    assert channel.asked.count("whose") < 70
+
+
+async def test_with_two_in_doubt_nothing_is_asked_before_there_is_news(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    """The first is final, the second is not, and the message that is there may be of either."""
+    for who, topic in (("ann", 10), ("ben", 11)):
+        await desk.say(f"{who}'s", by=who)
+        await desk.give_topic(who, topic)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    await relay.drain(desk.group_id)
+    await overtake(desk, 15)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    await desk.say("cam's", by="cam")
+    await desk.give_topic("cam", 12)
+    await relay.drain(desk.group_id)
+    await overtake(desk, 16)
+    channel.unanswered = 1002
+    channel.asked.clear()
+    for _ in range(5):
+        await relay.drain(desk.group_id)
+        await overtake(desk, 1)
+    assert channel.asked.count("whose") <= 2
+    await overtake(desk, 15)
+    await relay.drain(desk.group_id)
+    assert set((await states(desk)).values()) == {"relayed"}
+
+
 async def test_a_message_that_was_not_said_is_said_again_half_a_minute_later(
     relay: ToOperator, channel: Quiet, desk: Desk
 ) -> None:
@@ -496,6 +553,8 @@ async def test_a_message_that_was_not_said_is_said_again_half_a_minute_later(
         await desk.say(said, by=who)
     await desk.give_topic("ann", 10)
     await desk.give_topic("ben", 11)
+    async with desk.database.begin() as db:
+        await db.execute(text("UPDATE groups SET known_id = :id"), {"id": channel.messages})
     channel.errors["send"] = [Unknown("no answer in time")]
     await relay.drain(desk.group_id)
     assert words(channel) == ["ben's"]  # the others go on

@@ -22,12 +22,14 @@ ASKED_TOPIC_WAITS = 30.0  # seconds in which a topic may still turn up whose mak
 class Doubt(Struct, frozen=True):
     """A call that nobody answered: the outbox entries that it said, if it did.
 
-    Its message has an id above `after`; `at` is when the call began, in seconds since 1970.
+    Its message has an id above `after`; `at` is when the call began, in seconds since 1970; `asked` is how
+    many ids were asked for in looking for it.
     """
 
     entries: tuple[int, ...]
     after: int
     at: float
+    asked: int = 0
 
 
 class Lane(Struct, frozen=True):

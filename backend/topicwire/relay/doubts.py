@@ -3,8 +3,9 @@
 The Bot API gives no receipt to ask for, but message ids only grow in a chat, one call at a time is
 made in a group, and every id that we are given or see in an update is known. So the message, if it was
 said, has an id above those seen before the call, and whose it is can be asked for one id after the
-other, by a call that changes nothing. Found, it is adopted. Not found half a minute after the call
-began, it is said again: a request may be under way inside the server when its client has gone.
+other, by a call that changes nothing, past what others wrote of which we are not told. Found, it is
+adopted. Not found half a minute after the call began, it is said again: a request may be under way inside
+the server when its client has gone.
 
 Meanwhile the conversation waits and the others go on. When a second call is in doubt all wait, since
 one message that is found could be of either. Where it cannot be found out, what is in doubt is said
@@ -13,10 +14,12 @@ again and marked as possibly repeated: a message twice is bad, a message lost is
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from topicwire import metrics
 from topicwire.db import Connection
@@ -25,10 +28,11 @@ from topicwire.domain.conversations import Change
 from topicwire.domain.lanes import Doubt
 from topicwire.relay import to_visitor
 from topicwire.relay.channel import ChannelError, ChatMoved, ChatRefused, Unreliable, Wait
-from topicwire.relay.turn import Held
+from topicwire.relay.turn import Held, TooLate
 
 FINAL_AFTER = 30.0  # seconds after which a message that is not there will not come any more
-BEYOND = 5  # ids asked for above the highest that was seen
+BEYOND = 5  # ids in a row that nobody has: the message is not beyond them
+MOST_ASKED = 60  # ids asked for, after which it is not worth the group's budget any more
 NOT_YET = 2147483647  # an id that no message has: the last that there could be
 PROVED_FOR = 86400.0  # seconds
 RETRY = 2.0  # seconds, when asking itself fails
@@ -60,49 +64,106 @@ def judge(doubts: Sequence[Doubt], found: Sequence[int], now: float) -> list[Ver
     return [Verdict("repeat")] * 2 if all(final) else [Verdict("wait")] * 2
 
 
+@dataclass
+class Search:
+    """Asks of one id after the other whose message it is, up to a row of them that nobody has.
+
+    Ids only grow, so up to the last one that somebody has, the answers are final: up to `settled` there is
+    nothing to be found. `known` are the ids that need not be asked for, `found` those of messages of ours.
+    """
+
+    held: Held
+    known: set[int]
+    settled: int
+    found: list[int] = field(default_factory=list)
+    asked: int = 0
+
+    async def run(self) -> None:
+        """Look for as many messages as there are doubts. Raises what the channel raises."""
+        at, last, free = self.settled, self._last, 0
+        while len(self.found) < len(self.held.lane.doubts) and (at < last or free < BEYOND):
+            at += 1
+            whose = "known" if at in self.known else await self._ask(at)
+            if whose == "ours":
+                self.found.append(at)
+            free = free + 1 if whose == "nobody's" else 0
+            if not free and not self.found:
+                self.settled = at
+
+    async def _ask(self, message_id: int) -> str:
+        if self.asked + self.held.lane.doubts[0].asked >= MOST_ASKED:
+            raise Unreliable("too much was written meanwhile of which we were not told")
+        if self.asked:  # the first call is what the lane was claimed for
+            await _another_call(self.held, self.calls)
+        whose = await self.held.channel.whose(self.held.lane.chat_id, message_id)
+        self.asked += 1
+        return whose
+
+    @property
+    def _last(self) -> int:
+        return max(self.known, default=self.settled)
+
+    @property
+    def calls(self) -> int:
+        """How many calls it takes from `settled` on, if nobody has an id above those that are known."""
+        return sum(number not in self.known for number in range(self.settled + 1, self._last)) + BEYOND
+
+    def left(self, doubts: Sequence[Doubt]) -> list[Doubt]:
+        """Doubts that a later look need not look for from the beginning."""
+        return [
+            replace(doubt, after=max(doubt.after, self.settled), asked=doubt.asked + self.asked)
+            for doubt in doubts
+        ]
+
+
 async def look(held: Held) -> float:
     """Look for the messages of a lane's doubts. Ends the turn; the seconds for which the lane pauses."""
-    ids = await _unknown_ids(held)
-    calls = len(ids) + _proofs(held)
+    search = await _search(held)
     try:
-        if not _fits(held, calls):
-            raise Unreliable(f"it would take {calls} calls, more than the group's budget")
-        await _prove(held, calls)
-        found = await _find(held, ids, calls)
+        await _prove(held, search)
+        await search.run()
     except ChannelError as error:
         log.info("looking for a message was put off", group=held.lane.group_id, error=str(error))
-        return await _not_found_out(held, error)
-    return await _end(held, judge(held.lane.doubts, found, held.now.timestamp()), found)
+        return await _not_found_out(held, search, error)
+    except TooLate:
+        log.warning("frozen for too long to look", group=held.lane.group_id)
+        return await _put_off(held, search, RETRY)
+    return await _end(held, judge(held.lane.doubts, search.found, held.now.timestamp()), search)
 
 
-def _fits(held: Held, calls: int) -> bool:
-    rate = held.means.group_rate
-    return rate is None or calls <= rate.calls
+async def _search(held: Held) -> Search:
+    lane = held.lane
+    after = lane.doubts[0].after
+    async with held.means.db.statement() as db:
+        seen = await lanes.seen_since(db, lane, after)
+    return Search(held, {message_id for message_id in (*seen, *lane.ours) if message_id > after}, after)
 
 
 async def _another_call(held: Held, calls: int) -> None:
-    """Make room for one more call of a look that takes so many.
+    """Make room for one more call of a look that would take so many from here.
 
-    Raises `Wait` when the budget is used up: until it has room for a whole look, since the next one
-    begins anew, and in a group whose budget has a place now and then would never come to its end.
+    Raises `Wait` when the budget is used up: until it has room for them all, since in a group whose budget
+    has a place now and then a look would never come to its end.
     """
     if held.pause > 0:
-        raise Wait("Looking takes more calls than are left.", held.pause_for(calls))
+        rate = held.means.group_rate
+        places = calls if rate is None else min(calls, rate.calls)
+        raise Wait("Looking takes more calls than are left.", held.pause_for(places))
     await held.another_call()
 
 
-async def _not_found_out(held: Held, error: ChannelError) -> float:
+async def _not_found_out(held: Held, search: Search, error: ChannelError) -> float:
     match error:
         case Unreliable():
             log.error("nothing can be found out, messages may be repeated", reason=str(error))
-            return await _end(held, [Verdict("repeat")] * len(held.lane.doubts))
+            return await _end(held, [Verdict("repeat")] * len(held.lane.doubts), search)
         case Wait(seconds=seconds):
-            return await _put_off(held, seconds, pause=seconds)
+            return await _put_off(held, search, seconds, pause=seconds)
         case ChatRefused():
             return await _leave_alone(held, error)
         case ChatMoved():
             return await _follow(held, error)
-    return await _put_off(held, RETRY)
+    return await _put_off(held, search, RETRY)
 
 
 def _proofs(held: Held) -> int:
@@ -113,14 +174,17 @@ def _proofs(held: Held) -> int:
     return 2 if lane.known_id else 1
 
 
-async def _prove(held: Held, calls: int) -> None:
+async def _prove(held: Held, search: Search) -> None:
     """Ask, once a day, what is known: an id that nobody has, and the last that we were given.
 
     The second may have been deleted meanwhile; then it proves nothing, but contradicts nothing. Raises
-    `Unreliable`.
+    `Unreliable`, also where the budget has no room for these calls and the shortest look.
     """
-    lane = held.lane
-    if not _proofs(held):
+    lane, rate, proofs = held.lane, held.means.group_rate, _proofs(held)
+    calls = proofs + search.calls
+    if rate is not None and proofs + BEYOND > rate.calls:
+        raise Unreliable(f"it would take {calls} calls, more than the group's budget")
+    if not proofs:
         return
     if await held.channel.whose(lane.chat_id, NOT_YET) != "nobody's":
         raise Unreliable("a message that cannot exist is said to exist")
@@ -130,31 +194,6 @@ async def _prove(held: Held, calls: int) -> None:
             raise Unreliable("a message of ours is said to be somebody else's")
     await _another_call(held, calls)
     held.means.proved[lane.bot_id] = time.monotonic()
-
-
-async def _unknown_ids(held: Held) -> list[int]:
-    """The ids that a message in doubt may have."""
-    lane = held.lane
-    after = lane.doubts[0].after
-    async with held.means.db.statement() as db:
-        seen = await lanes.seen_since(db, lane, after)
-    known = {*seen, *lane.ours}
-    highest = max(known, default=after)
-    return [message_id for message_id in range(after + 1, highest + BEYOND + 1) if message_id not in known]
-
-
-async def _find(held: Held, ids: Sequence[int], calls: int) -> list[int]:
-    """Those of the ids that are messages of ours, which nobody answered for."""
-    lane, wanted = held.lane, len(held.lane.doubts)
-    found: list[int] = []
-    for number, message_id in enumerate(ids):
-        if number:  # the first call is what the lane was claimed for
-            await _another_call(held, calls)
-        if await held.channel.whose(lane.chat_id, message_id) == "ours":
-            found.append(message_id)
-        if len(found) == wanted:
-            break
-    return found
 
 
 async def _leave_alone(held: Held, error: ChatRefused) -> float:
@@ -181,24 +220,25 @@ async def _follow(held: Held, error: ChatMoved) -> float:
     return pause
 
 
-async def _put_off(held: Held, seconds: float, *, pause: float = 0) -> float:
+async def _put_off(held: Held, search: Search, seconds: float, *, pause: float = 0) -> float:
     """Look again after so many seconds; all the doubts are left. `pause` is for the whole lane."""
     lane, pause = held.lane, max(pause, held.pause)
-    seconds = max(seconds, pause)
+    seconds, left = max(seconds, pause), search.left(lane.doubts)
     await held.persist(
-        lambda db: lanes.looked(db, lane, left=lane.doubts, message_id=None, again_in=seconds, pause=pause)
+        lambda db: lanes.looked(db, lane, left=left, message_id=None, again_in=seconds, pause=pause)
     )
     held.means.jobs.drain(lane.group_id, after=seconds)
     return pause
 
 
-async def _end(held: Held, verdicts: Sequence[Verdict], found: Sequence[int] = ()) -> float:
+async def _end(held: Held, verdicts: Sequence[Verdict], search: Search) -> float:
     """End the turn. What was found and is left to nobody is known now: no later doubt may adopt it."""
     lane, pause = held.lane, held.pause
-    left = [doubt for doubt, verdict in zip(lane.doubts, verdicts, strict=True) if verdict.kind == "wait"]
-    again_in = max(0.0, FINAL_AFTER - (held.now.timestamp() - left[0].at)) if left else None
+    judged = zip(search.left(lane.doubts), verdicts, strict=True)
+    left = [doubt for doubt, verdict in judged if verdict.kind == "wait"]
+    again_in = _next_look(left, held.now.timestamp())
     adopted = [verdict.message_id for verdict in verdicts if verdict.message_id is not None]
-    highest = max(adopted if left else found, default=None)
+    highest = max(adopted if left else search.found, default=None)
 
     async def settle(db: Connection) -> list[Change]:
         await lanes.lock(db, lane)  # the lane first, as everywhere: its entries come after
@@ -217,6 +257,14 @@ async def _end(held: Held, verdicts: Sequence[Verdict], found: Sequence[int] = (
     if again_in is not None:
         held.means.jobs.drain(lane.group_id, after=again_in)
     return pause
+
+
+def _next_look(left: Sequence[Doubt], now: float) -> float | None:
+    """Seconds until the next of the doubts that are left becomes final: before that nothing new is known."""
+    if not left:
+        return None
+    waits = (FINAL_AFTER - (now - doubt.at) for doubt in left)
+    return min((wait for wait in waits if wait > 0), default=0.0)
 
 
 async def _settle(db: Connection, held: Held, doubt: Doubt, verdict: Verdict) -> list[Change]:
