@@ -3,6 +3,7 @@
 import pytest
 
 from tests.house import Shop, eventually
+from topicwire.sandbox.faults import Fault
 
 PASSING = [
     ("answer_lost", {}),  # it was said: the connection was closed instead of an answer
@@ -78,6 +79,29 @@ async def test_a_message_that_lands_after_its_client_has_gone_is_not_repeated(sh
         async with shop.house.time_flies():
             await visitor.expect("relayed", seq=2)
         assert await said_in_topic(shop, topic) == ["one", "two"]
+
+
+async def test_of_two_in_doubt_at_once_each_is_said_once(shop: Shop) -> None:
+    """One call was never heard of, the other's answer got lost: which is which, the topic tells."""
+    async with shop.visitor() as visitor, shop.visitor() as other:
+        for each in (visitor, other):
+            await each.say("one")
+            await each.expect("relayed", seq=1)
+        for kind, who in (("reset", visitor), ("answer_lost", other)):
+            fault = shop.house.telegram.fault(kind, method="sendMessage", chat=shop.operators.chat)
+            await who.say("two")
+
+            async def met(fault: Fault = fault) -> bool:
+                return fault.met == 1
+
+            await eventually(met, f"{kind} was met")
+        await other.expect("relayed", seq=2, within=10)  # that it is found is no matter of time
+        async with shop.house.time_flies():
+            await visitor.expect("relayed", seq=2)
+        for each in (visitor, other):
+            topic = await shop.topic_of(each)
+            assert await said_in_topic(shop, topic) == ["one", "two"]
+            assert not any("reply_markup" in message for message in await shop.operators.read(topic))
 
 
 @pytest.mark.long

@@ -34,6 +34,7 @@ class Quiet:
     topics: int = 100
     messages: int = 1000
     theirs: range = range(0)  # the ids of what others wrote, of which we were not told
+    stands: dict[int, int] = field(default_factory=dict)  # the topics of messages
     unanswered: int = 0  # the id of a message of ours of which we were not told
 
     async def _call(self, method: str) -> None:
@@ -84,6 +85,13 @@ class Quiet:
         if message_id in self.theirs:
             return "theirs"
         return "nobody's"
+
+    async def show_button(self, chat_id: int, message_id: int) -> None:
+        await self._call("show_button")
+
+    async def hide_button(self, chat_id: int, message_id: int) -> int | None:
+        await self._call("hide_button")
+        return self.stands.get(message_id)
 
     async def show_typing(self, chat_id: int, topic_id: int) -> None:
         await self._call("show_typing")

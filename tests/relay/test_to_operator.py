@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from topicwire.db import Database
 from topicwire.domain import conversations, dead_letters, inbox, outbox
 from topicwire.domain import topics as domain_topics
 from topicwire.domain.lanes import Doubt, Lane
+from topicwire.domain.outbox import Notice
 from topicwire.relay import saying, topics
 from topicwire.relay.channel import (
     Astray,
@@ -695,10 +697,13 @@ async def test_a_topic_that_was_reopened_without_an_answer_is_simply_reopened_ag
 async def test_what_was_found_and_could_be_either_is_nobody_elses(
     relay: ToOperator, channel: Quiet, desk: Desk
 ) -> None:
-    """Two calls are in doubt, one message is found, both are said again; the next in doubt was not said."""
-    for who, topic in (("ann", 10), ("ben", 11)):
-        await desk.say(f"{who}'s", by=who)
-        await desk.give_topic(who, topic)
+    """Two calls into the main thread are in doubt, one message is found, both are said again.
+
+    The next in doubt was not said.
+    """
+    async with desk.database.begin() as db:
+        for notice in ("first", "second"):
+            await outbox.add_notice(db, desk.group_id, Notice(notice))
     channel.errors["send"] = [Unknown("no answer in time")] * 3
     await relay.drain(desk.group_id)
     channel.unanswered = 1
@@ -707,7 +712,63 @@ async def test_what_was_found_and_could_be_either_is_nobody_elses(
         await relay.drain(desk.group_id)
         await overtake(desk, 31)
     said = sorted(said for _, said in channel.said)
-    assert said == ["(possibly repeated)\nann's", "(possibly repeated)\nben's"]
+    assert said == ["(possibly repeated)\nfirst", "(possibly repeated)\nsecond"]
+    assert "show_button" not in channel.asked  # both would be in the main thread
+
+
+@pytest.mark.parametrize(("topic", "again"), [(10, "ben's"), (11, "ann's")])
+async def test_of_two_in_doubt_the_topic_tells_whose_message_was_found(
+    relay: ToOperator, channel: Quiet, desk: Desk, topic: int, again: str
+) -> None:
+    for who, theirs in (("ann", 10), ("ben", 11)):
+        await desk.say(f"{who}'s", by=who)
+        await desk.give_topic(who, theirs)
+    channel.errors["send"] = [Unknown("no answer in time")] * 2
+    channel.meanwhile = _land(channel, 2, topic)
+    for _ in range(3):
+        await relay.drain(desk.group_id)
+        await overtake(desk, 31)
+    assert set((await states(desk)).values()) == {"relayed"}
+    assert [said for _, said in channel.said] == [again]
+    async with desk.database.statement() as db:
+        found = await db.execute(text("SELECT text FROM messages WHERE telegram_message_id = 1"))
+        assert found.scalar_one() != again
+
+
+def _land(channel: Quiet, number: int, topic: int) -> Callable[[str], Awaitable[None]]:
+    """With so many sends, one message stands in a topic."""
+
+    async def meanwhile(method: str) -> None:
+        if method == "send" and channel.asked.count("send") == number:
+            channel.unanswered, channel.stands = 1, {1: topic}
+
+    return meanwhile
+
+
+async def test_two_that_were_found_go_to_whom_they_belong(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    """The first call was held up on its way and landed after the second."""
+    for who, topic in (("ann", 10), ("ben", 11)):
+        await desk.say(f"{who}'s", by=who)
+        await desk.give_topic(who, topic)
+    channel.errors["send"] = [Unknown("no answer in time")] * 2
+    channel.stands = {1001: 11, 1002: 10}
+
+    async def meanwhile(method: str) -> None:
+        if channel.asked.count("send") == 2:
+            channel.messages = 1002
+
+    async with desk.database.begin() as db:
+        await db.execute(text("UPDATE groups SET known_id = 1000"))
+    channel.meanwhile = meanwhile
+    for _ in range(2):
+        await relay.drain(desk.group_id)
+        await overtake(desk, 15)
+    async with desk.database.statement() as db:
+        found = await db.execute(text("SELECT text, telegram_message_id FROM messages"))
+        where = {row.text: row.telegram_message_id for row in found}
+    assert (where, channel.said) == ({"ann's": 1002, "ben's": 1001}, [])
 
 
 FIRST, SECOND = Doubt((1,), after=10, at=100.0), Doubt((2,), after=12, at=115.0)

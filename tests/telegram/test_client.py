@@ -606,3 +606,17 @@ async def test_bots_share_a_session_that_outlives_them(api: FakeBotApi) -> None:
         await channel.get_me()
         await channel.close()
     await session.close()
+
+
+async def test_a_message_that_was_changed_tells_its_topic(api: FakeBotApi, channel: TelegramChannel) -> None:
+    api.ok({"message_id": 7, "message_thread_id": 3, "is_topic_message": True})
+    api.refuse(400, "Bad Request: message is not modified")  # it has the button already
+    await channel.show_button(CHAT, 7)
+    await channel.show_button(CHAT, 7)
+    api.ok({"message_id": 7, "message_thread_id": 3, "is_topic_message": True})
+    api.ok({"message_id": 8, "message_thread_id": 5})  # a thread of replies, as groups without topics have
+    assert await channel.hide_button(CHAT, 7) == 3
+    assert await channel.hide_button(CHAT, 8) is None
+    shown, _, hidden, _ = api.forms[-4:]
+    assert "callback_data" in shown["reply_markup"]
+    assert "reply_markup" not in hidden

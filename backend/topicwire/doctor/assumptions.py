@@ -21,6 +21,8 @@ NOT_MODIFIED = (
     " as a current content and reply markup of the message"
 )
 FORCE_REPLY = {"force_reply": True}
+BUTTON = {"inline_keyboard": [[{"text": "…", "callback_data": "-"}]]}
+IN_ITS_TOPIC = Gives({"message_id": "$said", "message_thread_id": "$own", "is_topic_message": True})
 LENIENT = {"message_id": "$gone", "allow_sending_without_reply": True}
 
 
@@ -226,6 +228,8 @@ TEXTS = (
     given("6", "HTML is parsed", "sendMessage", Gives({"text": "a <b> & c", "entities": [{"type": "bold", "offset": 2, "length": 3}]}), text="a <b>&lt;b&gt;</b> &amp; c", parse_mode="HTML", message_thread_id="$own"),
     given("6", "addresses, hashtags and commands become active by themselves", "sendMessage", Gives({"entities": [{"type": "url", "offset": 0, "length": 22}, {"type": "hashtag", "offset": 23, "length": 5}, {"type": "bot_command", "offset": 29, "length": 5}, {"type": "email", "offset": 35, "length": 15}]}), text="https://shop.example/x #sale /stop ann@example.org", link_preview_options={"is_disabled": True}, message_thread_id="$own"),
     given("6", "the limit counts characters, not UTF-16 units", "sendMessage", Gives({"message_id": int}), text="😀" * 4096, message_thread_id="$own"),
+    given("13", "a message with a new button is shown with its topic", "editMessageReplyMarkup", IN_ITS_TOPIC, message_id="$said", reply_markup=BUTTON),
+    given("13", "and without it again", "editMessageReplyMarkup", IN_ITS_TOPIC, message_id="$said"),
     given("4", "an edit is dated", "editMessageText", Gives({"message_id": "$said", "text": "edited", "edit_date": int}), message_id="$said", text="edited"),
     given("7", "typing is shown", "sendChatAction", Gives(True), action="typing", message_thread_id="$own"),
     given("7", "typing is taken back", "sendChatAction", Gives(True), action="cancel", message_thread_id="$own"),

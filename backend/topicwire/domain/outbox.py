@@ -259,7 +259,8 @@ class Follower(Struct, frozen=True):
 
 _FOLLOWERS = text(
     """
-    SELECT o.id, o.kind, o.alone, m.text, extract(epoch FROM now() - o.created_at) AS age FROM outbox o
+    SELECT o.id, o.kind, o.alone, o.repeated, m.text, extract(epoch FROM now() - o.created_at) AS age
+    FROM outbox o
     LEFT JOIN messages m ON m.conversation_id = o.conversation_id AND m.seq = o.seq
     WHERE o.conversation_id = :conversation AND o.state = 'accepted' AND o.rank = 1 AND o.id > :head
       AND (o.not_before IS NULL OR o.not_before <= now())
@@ -269,9 +270,14 @@ _FOLLOWERS = text(
 
 
 async def followers(db: Connection, head: Entry) -> list[Follower]:
-    """What may be said together with a message: those right behind it, in order."""
+    """What may be said together with a message: those right behind it, in order.
+
+    What is possibly repeated only with its like: the words that say so stand above the whole.
+    """
     rows = await db.execute(_FOLLOWERS, {"conversation": head.conversation_id, "head": head.id})
-    alike = itertools.takewhile(lambda row: row.kind == "message" and not row.alone, rows)
+    alike = itertools.takewhile(
+        lambda row: row.kind == "message" and not row.alone and row.repeated == head.repeated, rows
+    )
     return [Follower(row.id, row.text, float(row.age)) for row in alike]
 
 
@@ -375,6 +381,20 @@ async def say_again(db: Connection, entries: Sequence[int], *, repeated: bool) -
     They are due at once, after that ever later: what nobody ever answers would use up the group's budget.
     """
     await db.execute(_SAY_AGAIN, {"ids": list(entries), "repeated": repeated})
+
+
+_TOPICS = text(
+    """
+    SELECT o.id, coalesce(c.topic_id, CAST(o.body ->> 'topic_id' AS bigint)) AS topic_id
+    FROM outbox o LEFT JOIN conversations c ON c.id = o.conversation_id WHERE o.id = ANY (:ids)
+    """
+)
+
+
+async def topics_of(db: Connection, entries: Sequence[int]) -> dict[int, int | None]:
+    """In which topic each of these entries is said, None for the main thread."""
+    found = await db.execute(_TOPICS, {"ids": list(entries)})
+    return {row.id: row.topic_id for row in found}
 
 
 async def say_alone(db: Connection, entries: Sequence[int]) -> None:

@@ -249,6 +249,12 @@ class Channel(Protocol):
     async def whose(self, chat_id: int, message_id: int) -> Literal["ours", "theirs", "nobody's"]:
         """Whose message has this id; cannot change anything. Raises `Unreliable` when it would have."""
 
+    async def show_button(self, chat_id: int, message_id: int) -> None:
+        """Put a button below a message of ours, for `hide_button`; harmless if it is there."""
+
+    async def hide_button(self, chat_id: int, message_id: int) -> int | None:
+        """Take the button away again; the topic in which the message stands, None for the main thread."""
+
     async def show_typing(self, chat_id: int, topic_id: int) -> None:
         """Show in a topic for about five seconds that somebody is typing."""
 

@@ -7,13 +7,15 @@ other, by a call that changes nothing, past what others wrote of which we are no
 adopted. Not found half a minute after the call began, it is said again: a request may be under way inside
 the server when its client has gone.
 
-Meanwhile the conversation waits and the others go on. When a second call is in doubt all wait, since
-one message that is found could be of either. Where it cannot be found out, what is in doubt is said
-again and marked as possibly repeated: a message twice is bad, a message lost is worse.
+Meanwhile the conversation waits and the others go on. When a second call is in doubt all wait: whose
+message it is that is found its topic tells, which Telegram shows only of a message that was changed, so a
+button is put below it and taken away again. Two calls into one topic cannot be told apart. Where it cannot
+be found out, what is in doubt is said again and marked as possibly repeated: a message twice is bad, a
+message lost is worse.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -27,7 +29,7 @@ from topicwire.domain import lanes, outbox
 from topicwire.domain.conversations import Change
 from topicwire.domain.lanes import Doubt
 from topicwire.relay import to_visitor
-from topicwire.relay.channel import ChannelError, ChatMoved, ChatRefused, Unreliable, Wait
+from topicwire.relay.channel import ChannelError, ChatMoved, ChatRefused, Rejected, Unreliable, Wait
 from topicwire.relay.turn import Held, TooLate
 
 FINAL_AFTER = 30.0  # seconds after which a message that is not there will not come any more
@@ -53,15 +55,15 @@ def judge(doubts: Sequence[Doubt], found: Sequence[int], now: float) -> list[Ver
     `doubts` are in the order of their calls; `found` are the ids, in order, of messages of ours that
     nobody answered for; `now` is in seconds since 1970, by the clock of the doubts.
     """
-    final = [now - doubt.at >= FINAL_AFTER for doubt in doubts]
-    missing = [Verdict("again") if over else Verdict("wait") for over in final]
+    missing = [_missing(doubt, now) for doubt in doubts]
     if len(found) >= len(doubts):
         return [Verdict("adopt", message_id) for message_id in found[: len(doubts)]]
     if not found:
         return missing
     if found[0] <= doubts[1].after:  # it was there before the second call began
         return [Verdict("adopt", found[0]), missing[1]]
-    return [Verdict("repeat")] * 2 if all(final) else [Verdict("wait")] * 2
+    final = all(verdict.kind == "again" for verdict in missing)
+    return [Verdict("repeat" if final else "wait")] * 2
 
 
 @dataclass
@@ -116,19 +118,58 @@ class Search:
         ]
 
 
+def judge_by_topic(
+    doubts: Sequence[Doubt], topics: Sequence[int | None], found: Mapping[int | None, int], now: float
+) -> list[Verdict]:
+    """The same for calls into different `topics`; `found` are messages by the topic that they stand in."""
+    return [
+        Verdict("adopt", found[topic]) if topic in found else _missing(doubt, now)
+        for doubt, topic in zip(doubts, topics, strict=True)
+    ]
+
+
+def _missing(doubt: Doubt, now: float) -> Verdict:
+    return Verdict("again") if now - doubt.at >= FINAL_AFTER else Verdict("wait")
+
+
 async def look(held: Held) -> float:
     """Look for the messages of a lane's doubts. Ends the turn; the seconds for which the lane pauses."""
     search = await _search(held)
     try:
         await _prove(held, search)
         await search.run()
+        verdicts = await _judge(held, search)
     except ChannelError as error:
         log.info("looking for a message was put off", group=held.lane.group_id, error=str(error))
         return await _not_found_out(held, search, error)
     except TooLate:
         log.warning("frozen for too long to look", group=held.lane.group_id)
         return await _put_off(held, search, RETRY)
-    return await _end(held, judge(held.lane.doubts, search.found, held.now.timestamp()), search)
+    return await _end(held, verdicts, search)
+
+
+async def _judge(held: Held, search: Search) -> list[Verdict]:
+    """Say what became of each doubt; where there are two, the topics tell whose message it is."""
+    doubts, found = held.lane.doubts, search.found
+    if len(doubts) == 1 or not found:
+        return judge(doubts, found, held.now.timestamp())
+    async with held.means.db.statement() as db:
+        topics_of = await outbox.topics_of(db, [doubt.entries[0] for doubt in doubts])
+    topics = [topics_of.get(doubt.entries[0]) for doubt in doubts]
+    if len(set(topics)) == 1:
+        return judge(doubts, found, held.now.timestamp())
+    calls = search.calls + 2 * len(found)
+    stand = {await _topic_of(held, message_id, calls): message_id for message_id in found}
+    return judge_by_topic(doubts, topics, stand, held.now.timestamp())
+
+
+async def _topic_of(held: Held, message_id: int, calls: int) -> int | None:
+    """In which topic a message stands, by a button that comes and goes: nothing else tells."""
+    _need_room(held, 2, all_in_all=calls)
+    await held.another_call()
+    await held.channel.show_button(held.lane.chat_id, message_id)
+    await held.another_call()
+    return await held.channel.hide_button(held.lane.chat_id, message_id)
 
 
 async def _search(held: Held) -> Search:
@@ -145,16 +186,20 @@ async def _another_call(held: Held, calls: int) -> None:
     Raises `Wait` when the budget is used up: until it has room for them all, since in a group whose budget
     has a place now and then a look would never come to its end.
     """
-    if held.pause > 0:
-        rate = held.means.group_rate
-        places = calls if rate is None else min(calls, rate.calls)
-        raise Wait("Looking takes more calls than are left.", held.pause_for(places))
+    _need_room(held, 1, all_in_all=calls)
     await held.another_call()
+
+
+def _need_room(held: Held, calls: int, *, all_in_all: int) -> None:
+    rate = held.means.group_rate
+    if rate is not None and held.pause_for(calls) > 0:
+        pause = held.pause_for(min(all_in_all, rate.calls))
+        raise Wait("Looking takes more calls than are left.", pause)
 
 
 async def _not_found_out(held: Held, search: Search, error: ChannelError) -> float:
     match error:
-        case Unreliable():
+        case Unreliable() | Rejected():
             log.error("nothing can be found out, messages may be repeated", reason=str(error))
             return await _end(held, [Verdict("repeat")] * len(held.lane.doubts), search)
         case Wait(seconds=seconds):

@@ -6,6 +6,7 @@ not take goes out plain, and one whose reply it does not find goes out without.
 """
 
 import asyncio
+import contextlib
 import json
 import time
 import zlib
@@ -40,7 +41,13 @@ from aiogram.methods import (
     SetWebhook,
     TelegramMethod,
 )
-from aiogram.types import LinkPreviewOptions, MessageEntity, ReplyParameters
+from aiogram.types import (
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    MessageEntity,
+    ReplyParameters,
+)
 from aiohttp import ClientConnectorError, ClientTimeout, ConnectionTimeoutError, InvalidURL
 from pydantic import BaseModel
 
@@ -150,6 +157,15 @@ class _Probe(TelegramMethod[Any]):
     message_id: int
     # Never anything else: what the server takes for no keyboard would remove one.
     reply_markup: str = '{"force_reply":true}'
+
+
+class _SetKeyboard(TelegramMethod[_Posted]):
+    __returning__ = _Posted
+    __api_method__ = "editMessageReplyMarkup"
+
+    chat_id: int
+    message_id: int
+    reply_markup: InlineKeyboardMarkup | None = None
 
 
 class _GetChat(TelegramMethod[_Chat]):
@@ -298,6 +314,26 @@ class TelegramChannel:
                     return whose
             raise Unreliable(str(error)) from None
         raise Unreliable("a keyboard of the wrong kind was accepted")
+
+    async def show_button(self, chat_id: int, message_id: int) -> None:
+        """Put a button below a message of ours, which people do not see as an edit; for `hide_button`."""
+        button = InlineKeyboardButton(text="…", callback_data="-")
+        with contextlib.suppress(Unchanged):  # it was left there by a process that died
+            await self._call(
+                _SetKeyboard(
+                    chat_id=chat_id,
+                    message_id=message_id,
+                    reply_markup=InlineKeyboardMarkup(inline_keyboard=[[button]]),
+                )
+            )
+
+    async def hide_button(self, chat_id: int, message_id: int) -> int | None:
+        """Take the button away again. Gives the message's topic, None outside of any.
+
+        Only an edit that changes something is answered with the message.
+        """
+        shown = await self._call(_SetKeyboard(chat_id=chat_id, message_id=message_id))
+        return shown.message_thread_id if shown.is_topic_message else None
 
     async def show_typing(self, chat_id: int, topic_id: int) -> None:
         """Show for about five seconds that somebody types; says nothing about the topic (Bot API)."""
