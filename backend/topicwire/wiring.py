@@ -21,6 +21,7 @@ from topicwire.jobs import Jobs
 from topicwire.mail import Mailer, Nowhere, Smtp, Terminal
 from topicwire.notifier import Notifier
 from topicwire.ratelimit import Budget, Limiter
+from topicwire.relay import pacing
 from topicwire.relay.janitor import Janitor
 from topicwire.relay.linking import Linking, connect
 from topicwire.relay.owners import Owners
@@ -71,7 +72,7 @@ async def web(settings: Settings) -> AsyncIterator[Web]:
     ):
         async with shared.db.begin() as db:
             epoch = await installation.epoch(db)
-        hub = Hub(shared)
+        hub = Hub(shared, group_rate=pacing.window(settings.group_rate))
         desk = Desk(
             services=shared,
             hub=hub,

@@ -253,6 +253,29 @@ async def test_the_operators_are_told_of_a_dead_letter(
     assert (letter.reason, letter.last_error) == ("rejected", "MESSAGE_IS_CURSED")
 
 
+@pytest.mark.parametrize("by", ["an operator", "the visitor"])
+async def test_of_what_is_sent_again_nobody_hears_that_it_was_refused(
+    relay: ToOperator, database: Database, channel: Quiet, desk: Desk, by: str
+) -> None:
+    """The notice was refused too, or waits; it would be read after the message has arrived."""
+    await desk.say("one", client_id="first")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Rejected("MESSAGE_IS_CURSED")] * 2
+    await relay.drain(desk.group_id)
+    assert channel.said == []
+    async with database.begin() as db:
+        letters = await dead_letters.every(db)
+        if by == "an operator":
+            done = await dead_letters.requeue(db, [int(letter.id) for letter in letters])
+            assert len(done.ids) == 1
+        else:
+            await conversations.repeat(db, conversation_id="ann", client_id="first")
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["one"]
+    async with database.statement() as db:
+        assert await dead_letters.every(db) == []
+
+
 async def test_a_notice_that_is_refused_makes_no_other(
     relay: ToOperator, channel: Quiet, desk: Desk, database: Database
 ) -> None:

@@ -255,7 +255,10 @@ _SAY_AGAIN = text(
       UPDATE messages m SET state = 'accepted', rev = conversation.rev
       FROM conversation WHERE m.conversation_id = :id AND m.seq = :seq
     ), letter AS (
-      DELETE FROM outbox WHERE conversation_id = :id AND seq = :seq AND state = 'failed'
+      DELETE FROM outbox WHERE conversation_id = :id AND seq = :seq AND state = 'failed' RETURNING id
+    ), notice AS (
+      DELETE FROM outbox USING letter
+      WHERE outbox.kind = 'notice' AND outbox.body ->> 'about' = letter.id::text
     ), entry AS (
       INSERT INTO outbox (group_id, conversation_id, seq, kind)
       SELECT (SELECT id FROM groups g WHERE g.project_id = c.project_id), :id, :seq, 'message'

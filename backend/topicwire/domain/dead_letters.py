@@ -73,6 +73,15 @@ _LOCK = text(
     """
 )
 
+# What is not said yet about a letter that is sent again would be wrong by the time that it is said.
+_TAKE_BACK_NOTICES = text(
+    """
+    DELETE FROM outbox notice USING outbox letter
+    WHERE letter.id = ANY (:ids) AND letter.state = 'failed'
+      AND notice.kind = 'notice' AND notice.body ->> 'about' = letter.id::text
+    """
+)
+
 # For whoever measures how long it waits, it has come just now.
 _REQUEUE = text(
     f"""
@@ -104,9 +113,13 @@ _REQUEUE = text(
 
 
 async def requeue(db: Connection, ids: Sequence[int]) -> Requeued:
-    """Put those of the entries that are dead letters back into the outbox. In a transaction."""
+    """Put those of the entries that are dead letters back into the outbox. In a transaction.
+
+    Notices about them that nobody has read yet are taken back, also those that are dead letters themselves.
+    """
     values = {"ids": list(ids)}
     await db.execute(_LOCK, values)
+    await db.execute(_TAKE_BACK_NOTICES, values)
     rows = (await db.execute(_REQUEUE, values)).all()
     return Requeued(
         ids=tuple(row.letter for row in rows),

@@ -230,7 +230,7 @@ class Turn(Held):
             )
             if changes:  # a visitor's message: a notice that is refused makes no other
                 words = self.means.wording.undelivered(entry.text or "", str(error), entry.id)
-                await outbox.add_notice(db, self.lane.group_id, Notice(words, entry.topic_id))
+                await outbox.add_notice(db, self.lane.group_id, Notice(words, entry.topic_id, about=entry.id))
             if self.lane.trouble is not None:  # the group takes calls again, though not this one
                 await troubles.note_end(db, self.lane, self.now)
             return changes

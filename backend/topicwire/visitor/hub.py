@@ -7,12 +7,14 @@ Redis comes back, all of them are asked.
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
 
 from topicwire import metrics
 from topicwire.background import end, outlive
+from topicwire.db import Connection
 from topicwire.domain import conversations, outbox
 from topicwire.domain.conversations import Change
 from topicwire.errors import UnavailableError
@@ -36,10 +38,11 @@ class Listener(Protocol):
 
 
 class Hub:
-    """Knows who listens to which conversation."""
+    """Knows who listens to which conversation; `group_rate` is each group's budget: calls, seconds."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, group_rate: tuple[int, float] | None = None) -> None:
         self._services = services
+        self._group_rate = group_rate
         self._listeners: dict[str, list[Listener]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._missed = asyncio.Event()
@@ -89,6 +92,10 @@ class Hub:
             except UnavailableError as error:
                 log.warning("no sweep of the sockets", error=str(error))
 
+    async def delays(self, db: Connection, ids: Sequence[str]) -> dict[str, int]:
+        """How many seconds these conversations are behind, of those that are."""
+        return await outbox.delays(db, ids, rate=self._group_rate)
+
     async def sweep(self) -> None:
         """Tell every listener where its conversation stands."""
         held = list(self._listeners)
@@ -96,6 +103,6 @@ class Hub:
             return
         async with self._services.db.statement() as db:
             heads = await conversations.heads(db, held)
-            delays = await outbox.delays(db, held)
+            delays = await self.delays(db, held)
         for conversation_id, rev, state in heads:
             self._heard(Change(conversation_id, rev, state=state, delay=delays.get(conversation_id, 0)))

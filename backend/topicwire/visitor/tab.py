@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from topicwire import metrics
 from topicwire.db import Connection, twice
-from topicwire.domain import conversations, holds, outbox
+from topicwire.domain import conversations, holds
 from topicwire.domain.conversations import NEWEST, AlreadySaid, Change, Message, Present, Said, Visitor
 from topicwire.domain.projects import Project
 from topicwire.errors import UnavailableError
@@ -139,7 +139,7 @@ class Tab:
             if present is not None and self._details is not None:
                 await self._note(db, self._details)
             if present is not None and any(message.state == "accepted" for message in present.messages):
-                delays = await outbox.delays(db, [self.conversation_id])
+                delays = await self._desk.hub.delays(db, [self.conversation_id])
                 self._delay = delays.get(self.conversation_id, 0)
             return present, True
 
