@@ -12,6 +12,7 @@ from typing import Any
 
 import arq.version
 import pytest
+import structlog
 from arq.connections import ArqRedis
 from arq.worker import func
 from redis.exceptions import RedisError
@@ -258,3 +259,19 @@ class _Settings:
 
     def __init__(self, url: str) -> None:
         self.redis = url
+
+
+async def test_a_job_that_ran_out_of_time_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process was frozen; what broke a job tells where, with a traceback."""
+    monkeypatch.setattr(worker, "JOB_TIMEOUT", 0.01)
+    with structlog.testing.capture_logs() as logs:
+        await worker._quietly(asyncio.sleep(5))
+        await worker._quietly(_break())
+    assert [(line["log_level"], line.get("exc_info", False)) for line in logs] == [
+        ("warning", False),
+        ("error", True),
+    ]
+
+
+async def _break() -> None:
+    raise TimeoutError

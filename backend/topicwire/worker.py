@@ -226,13 +226,20 @@ def _worker(settings: Settings, parts: wiring.Worker, pool: ArqRedis) -> WokenWo
 
 
 async def _quietly(work: Awaitable[None]) -> None:
-    """A job that the database failed is done again by the sweep; its traceback helps nobody."""
+    """A job that the database failed is done again by the sweep; its traceback helps nobody.
+
+    Nor does that of one which ran out of time: this process was frozen for a while.
+    """
+    limit = asyncio.timeout(JOB_TIMEOUT)
     try:
-        async with asyncio.timeout(JOB_TIMEOUT):
+        async with limit:
             await work
     except UnavailableError as error:
         log.warning("a job was interrupted, the sweep will ring again", error=str(error))
     except RedisError as error:
         log.warning("a job lost Redis, the sweep will ring again", error=str(error))
     except Exception:
-        log.exception("a job broke, the sweep will ring again")
+        if limit.expired():
+            log.warning("a job ran out of time, the sweep will ring again", seconds=JOB_TIMEOUT)
+        else:
+            log.exception("a job broke, the sweep will ring again")

@@ -59,7 +59,7 @@ def options() -> Options:
     parser.add_argument("--rate", type=float, default=9, help="messages a second each way (%(default)s)")
     parser.add_argument("--groups", type=int, default=8, help="Telegram groups, one a project (%(default)s)")
     parser.add_argument("--visitors", type=int, default=4, help="who write in each group (%(default)s)")
-    parser.add_argument("--keep", type=Path, help="an empty directory for logs and messages.csv")
+    parser.add_argument("--keep", type=Path, help="a directory for logs and messages.csv")
     return parser.parse_args(namespace=Options())
 
 
@@ -164,6 +164,8 @@ class Run:
 async def measure(asked: Options, directory: Path, servers: Servers) -> bool:
     """Play and print; whether all is well."""
     ledger = Ledger()
+    if asked.keep is not None:
+        asked.keep.mkdir(parents=True, exist_ok=True)
     async with house.standing(directory, servers, Telegram(ledger), asked.keep or directory) as home:
         crowd = Crowd(home, ledger, rate=asked.rate, places=asked.visitors)
         run = Run(asked, home, crowd, ledger)
