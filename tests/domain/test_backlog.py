@@ -1,4 +1,4 @@
-"""When a project has fallen too far behind to take new conversations."""
+"""When a project is too far behind to take new conversations, and what its visitors are told of it."""
 
 from sqlalchemy import text
 
@@ -62,3 +62,26 @@ async def test_a_project_without_a_group_has_a_backlog_too(db: Connection, desk:
     assert not await backlog.too_long(db, other.id)
     await groups.link(db, desk.group_id, other.id)
     assert not await backlog.too_long(db, other.id)
+
+
+async def test_how_far_behind_counts_what_goes_before(database: Database, desk: Desk) -> None:
+    """Each of 21 new conversations takes two calls of twenty a minute, in the order in which they came."""
+    for number in range(21):
+        await desk.say("hello", by=f"visitor {number:02}")
+    names = [f"visitor {number:02}" for number in range(21)]
+    async with database.begin() as db:
+        await db.execute(text("UPDATE outbox SET created_at = created_at - interval '10 s'"))
+        delays = await backlog.delays(db, names, rate=(20, 60))
+        lifted = await backlog.delays(db, names)
+    told = [delays[name] for name in names]
+    assert [delay // 60 for delay in told] == [0] * 10 + [1] * 10 + [2]
+    assert all(10 <= delay % 60 < 15 for delay in told)
+    assert all(10 <= delay < 15 for delay in lifted.values())
+
+
+async def test_who_has_no_group_is_told_how_long_it_has_waited(database: Database, desk: Desk) -> None:
+    await desk.say("hello")
+    async with database.begin() as db:
+        assert await backlog.delays(db, ["ann"], rate=(1, 60)) == {}  # not yet
+        await db.execute(text("UPDATE outbox SET group_id = NULL, created_at = created_at - interval '90 s'"))
+        assert 90 <= (await backlog.delays(db, ["ann"], rate=(1, 60)))["ann"] < 95

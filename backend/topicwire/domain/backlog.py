@@ -1,4 +1,4 @@
-"""The backlog: what waits for its group, of one project or over all groups."""
+"""The backlog: what waits for its group, of one conversation, group or project, or over all groups."""
 
 from collections.abc import Sequence
 
@@ -35,6 +35,61 @@ _TOO_LONG = text(
 async def too_long(db: Connection, project_id: str) -> bool:
     """Whether more than 5,000 messages wait, or one for more than an hour."""
     return bool((await db.execute(_TOO_LONG, {"project": project_id})).scalar_one())
+
+
+_WAITING = text(
+    """
+    SELECT count(*) AS messages, count(DISTINCT conversation_id) AS visitors FROM outbox
+    WHERE group_id = :group AND state = 'accepted' AND kind = 'message'
+    """
+)
+
+
+async def waiting(db: Connection, group_id: int) -> tuple[int, int]:
+    """How many messages of how many visitors wait in a group."""
+    row = (await db.execute(_WAITING, {"group": group_id})).one()
+    return row.messages, row.visitors
+
+
+# What is sure to come: the lane's pause, and a whole window for each time that the calls before a
+# conversation's next message, in the order of `take`, fill the budget. Other calls make it longer.
+_DELAYS = text(
+    """
+    WITH late AS MATERIALIZED (
+      SELECT conversation_id, group_id FROM outbox
+      WHERE conversation_id = ANY (:ids) AND state = 'accepted' AND kind = 'message'
+        AND created_at < now() - interval '3 seconds'
+    ), head AS (
+      SELECT DISTINCT ON (o.conversation_id) o.conversation_id, o.group_id, o.created_at,
+        coalesce(c.served_at, o.created_at - interval '1 minute') AS since,
+        1 + (c.topic_id IS NULL)::int AS calls
+      FROM outbox o JOIN conversations c ON c.id = o.conversation_id
+      WHERE o.state = 'accepted' AND o.kind = 'message' AND (
+        o.group_id IN (SELECT group_id FROM late) OR o.conversation_id IN (SELECT conversation_id FROM late))
+      ORDER BY o.conversation_id, o.id
+    ), queued AS (
+      SELECT *, sum(calls) OVER (PARTITION BY group_id ORDER BY since, conversation_id) AS place FROM head
+    )
+    SELECT q.conversation_id, ceil(extract(epoch FROM now() - q.created_at)
+      + greatest(0, coalesce(extract(epoch FROM g.not_before - now()), 0))
+      + CASE WHEN g.id IS NULL THEN 0
+          ELSE coalesce((q.place - 1) / CAST(:allowed AS int) * CAST(:window AS float8), 0) END)::int AS delay
+    FROM queued q LEFT JOIN groups g ON g.id = q.group_id
+    WHERE q.conversation_id IN (SELECT conversation_id FROM late)
+    """
+)
+
+
+async def delays(
+    db: Connection, ids: Sequence[str], *, rate: tuple[int, float] | None = None
+) -> dict[str, int]:
+    """How many seconds these conversations are behind, of those that are: waited, and sure to wait yet.
+
+    `rate` is each group's budget: calls, seconds.
+    """
+    calls, window = rate or (None, 0.0)
+    found = await db.execute(_DELAYS, {"ids": list(ids), "allowed": calls, "window": window})
+    return {row.conversation_id: row.delay for row in found}
 
 
 class Spread(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from topicwire.db import Connection
-from topicwire.domain import outbox
+from topicwire.domain import backlog, outbox
 from topicwire.domain.lanes import Lane
 from topicwire.domain.outbox import Notice
 
@@ -22,7 +22,7 @@ async def note_end(db: Connection, lane: Lane, now: datetime) -> None:
     reason = _WHILE.get(lane.trouble or "")
     if reason is None or lane.trouble_since is None:
         return
-    messages, visitors = await outbox.waiting(db, lane.group_id)
+    messages, visitors = await backlog.waiting(db, lane.group_id)
     words = f"Back again. For {span(now - lane.trouble_since)} {reason}; nothing is lost."
     if messages:
         words += (

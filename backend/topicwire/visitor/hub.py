@@ -15,7 +15,7 @@ import structlog
 from topicwire import metrics
 from topicwire.background import end, outlive
 from topicwire.db import Connection
-from topicwire.domain import conversations, outbox
+from topicwire.domain import backlog, conversations
 from topicwire.domain.conversations import Change
 from topicwire.errors import UnavailableError
 from topicwire.services import Services
@@ -94,7 +94,7 @@ class Hub:
 
     async def delays(self, db: Connection, ids: Sequence[str]) -> dict[str, int]:
         """How many seconds these conversations are behind, of those that are."""
-        return await outbox.delays(db, ids, rate=self._group_rate)
+        return await backlog.delays(db, ids, rate=self._group_rate)
 
     async def sweep(self) -> None:
         """Tell every listener where its conversation stands."""
