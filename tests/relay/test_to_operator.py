@@ -16,7 +16,7 @@ from topicwire.domain import conversations, dead_letters, inbox, outbox
 from topicwire.domain import topics as domain_topics
 from topicwire.domain.lanes import Doubt, Lane
 from topicwire.domain.outbox import Notice
-from topicwire.relay import saying, topics
+from topicwire.relay import doubts, saying, topics
 from topicwire.relay.channel import (
     Astray,
     Channel,
@@ -36,7 +36,7 @@ from topicwire.relay.channel import Text as Words
 from topicwire.relay.doubts import judge
 from topicwire.relay.fates import backoff
 from topicwire.relay.to_operator import ToOperator
-from topicwire.relay.turn import TooLate, Turn
+from topicwire.relay.turn import Held, TooLate, Turn
 from topicwire.settings import Rate
 
 
@@ -206,6 +206,22 @@ async def test_a_lane_at_rest_waits_for_nobody(relay: ToOperator, channel: Quiet
         await desk.say(f"message {number}")
     await relay.drain(desk.group_id)
     assert words(channel) == [f"message {number}" for number in range(5)]
+
+
+async def test_what_may_be_repeated_is_not_said_with_what_is_not(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    """The mark stands above the whole message."""
+    for number in range(3):
+        await desk.say(f"message {number}")
+    await desk.give_topic("ann", 10)
+    async with desk.database.begin() as db:
+        await db.execute(text("UPDATE outbox SET repeated = seq < 3"))
+    await replace(relay, group_rate=Rate(2, 60)).drain(desk.group_id)
+    assert [said for _, said in channel.said] == [
+        "(possibly repeated)\nmessage 0\nmessage 1",
+        "message 2",
+    ]
 
 
 async def test_only_what_fits_is_said_together(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
@@ -766,6 +782,43 @@ def _land(channel: Quiet, number: int, topic: int) -> Callable[[str], Awaitable[
             channel.unanswered, channel.stands = 1, {1: topic}
 
     return meanwhile
+
+
+async def test_where_the_topic_is_not_told_nothing_is_lost(
+    relay: ToOperator, channel: Quiet, desk: Desk
+) -> None:
+    for who, topic in (("ann", 10), ("ben", 11)):
+        await desk.say(f"{who}'s", by=who)
+        await desk.give_topic(who, topic)
+    channel.errors["send"] = [Unknown("no answer in time")] * 2
+    channel.errors["show_button"] = [Rejected("message can't be edited")]
+    channel.meanwhile = _land(channel, 2, 10)
+    await relay.drain(desk.group_id)
+    assert sorted(said for _, said in channel.said) == [
+        "(possibly repeated)\nann's",
+        "(possibly repeated)\nben's",
+    ]
+
+
+async def test_a_process_that_was_frozen_does_not_look(relay: ToOperator, channel: Quiet, desk: Desk) -> None:
+    """Somebody else may have looked by now; who looks next finds the doubt as it was."""
+    await desk.say("one")
+    await desk.give_topic("ann", 10)
+    channel.errors["send"] = [Unknown("no answer in time")]
+    channel.errors["whose"] = [NotReached("no connection")]
+    await relay.drain(desk.group_id)
+    await overtake(desk, 3)
+    channel.asked.clear()
+    async with desk.database.statement() as db:
+        taken = await outbox.take(db, desk.group_id)
+    assert taken is not None
+    now = time.monotonic()
+    frozen = Held(means=relay.means, lane=taken[0], voice=channel, began=now, renewed=now - 4)
+    assert await doubts.look(frozen) == 0
+    assert channel.asked == []
+    await overtake(desk, 31)
+    await relay.drain(desk.group_id)
+    assert words(channel) == ["one"]
 
 
 async def test_two_that_were_found_go_to_whom_they_belong(
